@@ -1,0 +1,1 @@
+"""The syncbucket terminal client; speaks only HTTP."""

@@ -1,0 +1,1 @@
+"""Accepts sync buckets, shows them, dispatches their units."""

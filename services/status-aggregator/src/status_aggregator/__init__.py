@@ -1,0 +1,1 @@
+"""Folds events into pages; the only writer of pages."""

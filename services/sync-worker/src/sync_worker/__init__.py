@@ -1,0 +1,1 @@
+"""Runs units against the portals and stores what they return."""

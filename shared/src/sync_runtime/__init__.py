@@ -1,0 +1,1 @@
+"""Process plumbing of the services; only composition roots import it."""
