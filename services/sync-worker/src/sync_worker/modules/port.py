@@ -1,0 +1,127 @@
+"""What a module sees of the world: the portal and its own earlier parts. A module knows nothing of HTTP, sessions or MongoDB.
+
+A module asks the portal in order, checks that what came is complete, and returns one `Result`. It never waits, never
+retries and never raises for what a portal may answer: refusals are values.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+from sync_contracts.outcomes import Code, OutcomeClass
+
+
+class Call(Struct, frozen=True):
+    """One question to the portal: a logical action of the profile (`twob.get`) with logical parameters (`period`, `part`)."""
+
+    action: str
+    params: Mapping[str, str] = {}
+
+
+class Answer(Struct, frozen=True):
+    """Data of the portal. `payload` is the decoded JSON with numbers as `Decimal`; `raw` its plain text, kept for later parsers."""
+
+    payload: Any
+    raw: bytes
+
+
+class Refusal(Struct, frozen=True):
+    """The portal (or our own limiter or gate) did not answer with data. `code` is the portal's own, never its text."""
+
+    outcome: OutcomeClass
+    code: str | None = None
+    http: int = 0
+    retry_after_ms: int | None = None
+    detail: Mapping[str, str] = {}
+
+
+class Portal(Protocol):
+    """The portal as seen by one unit of one client. One rate permit per call; session handling is inside."""
+
+    async def call(self, call: Call) -> Answer | Refusal:
+        """Ask once. A refusal by a missing rate permit, a closed gate or a dead session is a `Refusal` like any other."""
+        ...
+
+
+class Parts(Protocol):
+    """Parts of this unit kept by an earlier attempt of the same bucket, for resume inside a unit."""
+
+    async def kept(self, gen: str) -> Mapping[str, bytes]:
+        """Parts stored under the portal's own marker `gen`; empty when none or when the marker differs."""
+        ...
+
+    async def keep(self, name: str, data: bytes, *, gen: str, expected: int) -> None:
+        """Store one finished part durably under the client's fence."""
+        ...
+
+
+class Previous(Struct, frozen=True):
+    """The stored dataset of the same client, module and period. `load()` gives its canonical plain text."""
+
+    marker: str | None
+    rows: int
+    fetched_at: datetime
+    load: Callable[[], Awaitable[bytes]]
+
+
+class Request(Struct, frozen=True):
+    """What a unit is asked for. `period` as in the plan; `now` aware UTC; `previous` None before the first success."""
+
+    gstin: str
+    kind: str
+    period: str | None
+    now: datetime
+    previous: Previous | None
+
+
+class Fetched(Struct, frozen=True):
+    """Complete and checked data.
+
+    `body`: what is stored (canonical JSON, amounts as exact decimal text); `rows` its record count; `marker` the portal's own
+    sign of change; `totals`: control totals `{name: {"ours": …, "portal": …}}` for the statement; `flags`: checks made.
+    """
+
+    body: bytes
+    rows: int
+    flags: int
+    marker: str | None
+    totals: Mapping[str, Mapping[str, str]]
+    sections: Mapping[str, int]
+    delta: Mapping[str, int] | None = None
+
+
+class Unchanged(Struct, frozen=True):
+    """The portal's own marker equals the stored one: nothing to store but the time of this look."""
+
+    rows: int
+    flags: int
+
+
+class Observed(Struct, frozen=True):
+    """The portal answered that there is nothing to get: NOT_YET, PRECONDITION, NOT_APPLICABLE or EMPTY, with what it said."""
+
+    code: Code
+    portal_code: str | None
+    detail: Mapping[str, str] = {}
+
+
+class Incomplete(Struct, frozen=True):
+    """Data came but a check failed: SECTION_MISSING, TOTALS_MISMATCH or INTEGRITY_MISMATCH. Nothing of it becomes current."""
+
+    code: Code
+    detail: Mapping[str, str] = {}
+
+
+Result = Fetched | Unchanged | Observed | Incomplete | Refusal
+
+
+class SyncModule(Protocol):
+    """One module of the catalogue. `stores`: whether it writes data (then the client's fence is taken first)."""
+
+    name: str
+    stores: bool
+
+    async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:
+        """Fetch one unit, whole."""
+        ...
