@@ -1,0 +1,202 @@
+"""The commands. Each: read the options, ask the service, print the answer, return an exit status."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from syncbucket_cli import clients_commands
+from syncbucket_cli.client import Client, Json
+from syncbucket_cli.context import DEFAULT_URL, Context, make_context
+from syncbucket_cli.exits import OF_VERDICT, Exit
+from syncbucket_cli.plans import BadPlan, gstins_in, plan
+from syncbucket_cli.reports import statement
+from syncbucket_cli.tables import live_view, plain_line, record, unit_table, words
+from syncbucket_cli.watching import View, watch
+
+EPILOG = (
+    "Exit status: 0 done or complete · 1 refused · 2 usage · 3 complete with gaps · "
+    "4 failed or cancelled · 5 unreachable · 6 still running."
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG)
+app.add_typer(clients_commands.app, name="clients", help="The Client Master.")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(envvar="SYNCBUCKET_URL", help="Address of the service.")] = DEFAULT_URL,
+    token: Annotated[
+        str | None, typer.Option(envvar="SYNCBUCKET_TOKEN", help="Bearer token.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON value on standard output.")] = False,
+) -> None:
+    """Multi-client sync from the terminal: import clients, start a bucket, watch it, read its completion statement."""
+    context.obj = make_context(url, token, as_json)
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    preset: Annotated[list[str] | None, typer.Option(help="Preset; repeatable.")] = None,
+    module: Annotated[list[str] | None, typer.Option(help="Module; repeatable.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every active client.")] = False,
+    clients: Annotated[
+        Path | None, typer.Option(help="File of GSTINs, one a line.", exists=True, dir_okay=False)
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Clients with this tag; repeatable.")] = None,
+    period: Annotated[list[str] | None, typer.Option(help="Month, for example 2026-10; repeatable.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the bucket.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is fresh.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key; the same key and plan start once.")] = None,
+    follow: Annotated[bool, typer.Option("--watch", help="Stay until it ends.")] = False,
+) -> None:
+    """Start a sync bucket."""
+    ctx: Context = context.obj
+    ids = _client_ids(ctx, clients) if clients else []
+    try:
+        body = plan(
+            presets=preset or (),
+            modules=module or (),
+            everyone=everyone,
+            client_ids=ids,
+            tags=tag or (),
+            months=period or (),
+            name=name,
+            force=force,
+        )
+    except BadPlan as bad:
+        raise typer.BadParameter(str(bad)) from bad
+    bucket, reused = ctx.client.start(body, key)
+    ctx.errors.print(_started_line(bucket, reused=reused), soft_wrap=True)
+    if follow:
+        _follow(ctx, bucket["id"], None)
+    ctx.show(bucket, bucket["id"])
+
+
+@app.command("watch")
+def watch_command(
+    context: typer.Context,
+    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
+    timeout: Annotated[float | None, typer.Option(help="Seconds to stay; the bucket goes on.")] = None,
+) -> None:
+    """Watch a bucket until it ends."""
+    _follow(context.obj, bucket_id, timeout)
+
+
+@app.command()
+def show(context: typer.Context, bucket_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show a bucket."""
+    ctx: Context = context.obj
+    bucket = ctx.client.get(f"/v1/buckets/{bucket_id}", fresh="true")
+    counters = bucket["counters"]
+    counts = ", ".join(
+        f"{words(name)} {count:,}" for name, count in counters.items() if isinstance(count, int) and count
+    )
+    fields = (
+        ("id", bucket["id"]),
+        ("name", bucket["name"]),
+        ("status", words(bucket["status"])),
+        ("verdict", bucket["verdict"] and words(bucket["verdict"])),
+        ("started by", bucket["created_by"]["name"]),
+        ("created", bucket["created_at"]),
+        ("ended", bucket["ended_at"]),
+        ("counters", counts),
+        ("version", bucket["version"]),
+        ("trace", bucket.get("trace_id")),
+    )
+    ctx.show(bucket, record(fields))
+
+
+@app.command()
+def units(
+    context: typer.Context,
+    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
+    state: Annotated[list[str] | None, typer.Option(help="Only units in this state; repeatable.")] = None,
+) -> None:
+    """List the units of a bucket."""
+    ctx: Context = context.obj
+    found = list(ctx.client.pages(f"/v1/buckets/{bucket_id}/units", **({"state": state} if state else {})))
+    ctx.show(found, unit_table(found))
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
+    note: Annotated[str | None, typer.Option(help="Why; kept with the bucket.")] = None,
+) -> None:
+    """Cancel a bucket: nothing new is started, what is finished stays."""
+    ctx: Context = context.obj
+    action = ctx.client.cancel(bucket_id, note)
+    counts = action["counts"]
+    ctx.show(action, f"cancelling: {counts['eligible']:,} units will stop, the others stay as they are")
+
+
+@app.command()
+def report(context: typer.Context, bucket_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Print the completion statement of an ended bucket."""
+    ctx: Context = context.obj
+    answer = ctx.client.get(f"/v1/buckets/{bucket_id}/statement")
+    ctx.show(answer, statement(answer))
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    tenant: Annotated[str, typer.Option(help="Tenant to act for.")] = "t_demo",
+    role: Annotated[str, typer.Option(help="clerk, reviewer, partner or administrator.")] = "administrator",
+) -> None:
+    """Get a token of the development issuer (a service in production has none)."""
+    ctx: Context = context.obj
+    answer: Json = Client(ctx.url, None).request("POST", "/dev/tokens", json={"tenant": tenant, "role": role}).json()
+    ctx.show(answer, answer["token"])
+
+
+def _client_ids(ctx: Context, file: Path) -> list[str]:
+    lines = gstins_in(file.read_text(encoding="utf-8-sig"))
+    found = ctx.client.request("POST", "/v1/client-lookups", json={"lines": lines}).json()
+    if found["unknown"]:
+        unknown = ", ".join(str(line["line"]) for line in found["unknown"][:10])
+        raise typer.BadParameter(f"{len(found['unknown'])} GSTINs are not in the Client Master (entries {unknown})")
+    return [match["client_id"] for match in found["matched"]]
+
+
+def _started_line(bucket: Json, *, reused: bool) -> str:
+    if reused:
+        return f"A bucket of the same plan is running, started by {bucket['created_by']['name']}: {bucket['id']}"
+    return f"Started {bucket['id']}: {bucket['counters']['total']:,} units. You may close this; it goes on."
+
+
+def _follow(ctx: Context, bucket_id: str, timeout_s: float | None) -> None:
+    view = follow(ctx, bucket_id, timeout_s)
+    if ctx.as_json:
+        ctx.show(view.bucket, "")
+    raise typer.Exit(OF_VERDICT[view.bucket["verdict"]] if view.ended else Exit.TIMED_OUT)
+
+
+def follow(ctx: Context, bucket_id: str, timeout_s: float | None = None) -> View:
+    """Watch a bucket: redrawn in place on a terminal, a line per change elsewhere, silent with --json."""
+    if ctx.as_json:
+        return watch(ctx.client, bucket_id, lambda _: None, timeout_s=timeout_s)
+    if not ctx.errors.is_terminal or ctx.errors.is_dumb_terminal:
+        return watch(ctx.client, bucket_id, _Lines(ctx), timeout_s=timeout_s)
+    with Live(console=ctx.errors, auto_refresh=False) as live:
+        return watch(
+            ctx.client, bucket_id, lambda view: live.update(live_view(view), refresh=True), timeout_s=timeout_s
+        )
+
+
+class _Lines:
+    """Prints a line whenever the bucket's version has changed."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._version = -1
+
+    def __call__(self, view: View) -> None:
+        if view.bucket["version"] != self._version or view.ended:
+            self._version = view.bucket["version"]
+            self._ctx.errors.print(plain_line(view), soft_wrap=True)

@@ -1,0 +1,90 @@
+"""Follow a bucket until it ends: poll, estimate, show. What is shown is always one version of the bucket."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncbucket_cli.cells import FINAL
+from syncbucket_cli.client import Client, Json
+
+POLL_S = 0.5
+RATE_WINDOW_S = 15.0
+
+
+@dataclass
+class Pace:
+    """Rate of ended units over the last seconds, and the time left at that rate."""
+
+    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
+
+    def note(self, at_s: float, ended: int) -> None:
+        """Add one observation."""
+        self.samples.append((at_s, ended))
+        while self.samples[0][0] < at_s - RATE_WINDOW_S and len(self.samples) > 2:
+            self.samples.popleft()
+
+    @property
+    def per_s(self) -> float:
+        """Units ended per second; 0 while unknown."""
+        if len(self.samples) < 2:
+            return 0.0
+        (first_s, first), (last_s, last) = self.samples[0], self.samples[-1]
+        return max(0.0, (last - first) / (last_s - first_s)) if last_s > first_s else 0.0
+
+    def eta_s(self, left: int) -> float | None:
+        """Seconds left at this pace; None while it is unknown."""
+        return left / self.per_s if self.per_s > 0 else None
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at a bucket: the bucket, its cells, its failure groups, the pace."""
+
+    bucket: Json
+    snapshot: Json
+    groups: list[Json]
+    per_s: float
+    eta_s: float | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest run has its verdict."""
+        return self.bucket["verdict"] is not None
+
+
+def ended_units(counters: dict[str, Any]) -> int:
+    """How many units have ended."""
+    return sum(counters[state] for state in FINAL)
+
+
+def watch(
+    client: Client,
+    bucket_id: str,
+    show: Callable[[View], None],
+    *,
+    timeout_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> View:
+    """Show the bucket every half second until it ends or the time is over; answers the last view."""
+    pace = Pace()
+    end_s = None if timeout_s is None else clock() + timeout_s
+    while True:
+        view = look(client, bucket_id, pace, clock())
+        show(view)
+        if view.ended or (end_s is not None and clock() >= end_s):
+            return view
+        sleep(POLL_S)
+
+
+def look(client: Client, bucket_id: str, pace: Pace, now_s: float) -> View:
+    """Read the bucket once."""
+    bucket = client.get(f"/v1/buckets/{bucket_id}")
+    snapshot = client.snapshot(bucket_id)
+    groups = client.get(f"/v1/buckets/{bucket_id}/groups")["items"]
+    counters = bucket["counters"]
+    ended = ended_units(counters)
+    pace.note(now_s, ended)
+    return View(bucket, snapshot, groups, pace.per_s, pace.eta_s(counters["total"] - ended))
