@@ -1,0 +1,108 @@
+"""A running supervisord, spoken to over its unix socket."""
+
+import contextlib
+import http.client
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from local_stack.process import NotReady, wait_until
+from local_stack.supervisor import socket_path
+
+_ANSWER_DEADLINE_S = 10
+_STOP_DEADLINE_S = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """One process as the supervisor sees it."""
+
+    name: str
+    state: str
+    pid: int
+    """0 when it does not run."""
+
+
+class Supervisor:
+    """Controls one supervisord; it may not run."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._socket = socket_path(run_dir)
+        self.config = run_dir / "supervisord.conf"
+
+    def answers(self) -> bool:
+        """Does supervisord run?"""
+        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Fault):
+            return bool(self._rpc().getState()["statecode"] == 1)
+        return False
+
+    def start(self, wrapper: Sequence[str] = ()) -> "subprocess.Popen[bytes] | None":
+        """Start supervisord with the written configuration: as a daemon, or as a child behind `wrapper`."""
+        self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [*wrapper, sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
+        child = None
+        if wrapper:
+            child = subprocess.Popen([*command, "-n"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        else:
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=_ANSWER_DEADLINE_S)
+        if not wait_until(self.answers, _ANSWER_DEADLINE_S):
+            raise NotReady(f"supervisord does not answer on {self._socket}")
+        return child
+
+    def processes(self) -> list[Supervised]:
+        """Every process of the configuration; empty when supervisord does not run."""
+        if not self.answers():
+            return []
+        rows = self._rpc().getAllProcessInfo()
+        return [Supervised(row["name"], row["statename"], row["pid"]) for row in rows]
+
+    def run(self, name: str) -> None:
+        """Start a process unless it runs; does not wait for it."""
+        with _ignoring("ALREADY_STARTED"):
+            self._rpc().startProcess(name, False)
+
+    def restart(self, name: str) -> None:
+        """Clean stop within its own limit, then start."""
+        with _ignoring("NOT_RUNNING"):
+            self._rpc().stopProcess(name)
+        self.run(name)
+
+    def adopt_config(self) -> None:
+        """Make the running supervisord follow the written configuration: stop what left, replace what changed."""
+        rpc = self._rpc()
+        added, changed, removed = rpc.reloadConfig()[0]
+        for name in (*removed, *changed):
+            with _ignoring("NOT_RUNNING"):
+                rpc.stopProcessGroup(name)
+            rpc.removeProcessGroup(name)
+        for name in (*added, *changed):
+            rpc.addProcessGroup(name)
+
+    def shutdown(self) -> None:
+        """Stop every process, then supervisord; SIGKILL ends what outlives its limit. Bounded."""
+        if not self.answers():
+            return
+        self._rpc().shutdown()
+        if not wait_until(lambda: not self._socket.exists(), _STOP_DEADLINE_S):
+            raise NotReady(f"supervisord still runs {_STOP_DEADLINE_S} s after it was told to stop")
+
+    def _rpc(self) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+@contextlib.contextmanager
+def _ignoring(fault: str) -> Iterator[None]:
+    """Ignore one fault of supervisord's interface, by its name."""
+    try:
+        yield
+    except xmlrpc.client.Fault as answer:
+        if not answer.faultString.startswith(fault):
+            raise

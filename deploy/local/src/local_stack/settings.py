@@ -1,0 +1,104 @@
+"""Settings of the local stack: where its state lies, on which ports its parts listen, how many of each run."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from local_stack.ports import free_ports, free_run
+from local_stack.tools import checkout
+
+MOST_SLOTS = 10
+"""Health ports of one role are ten consecutive ones, so a role has at most ten slots."""
+
+
+def _count(name: str, default: int) -> int:
+    """A number of slots, from NAME or SB_NAME."""
+    count: int = Field(default, ge=1, le=MOST_SLOTS, validation_alias=AliasChoices(name, f"SB_{name}"))
+    return count
+
+
+class StackSettings(BaseSettings):
+    """One stack. Read from the environment (prefix `SB_`); WORKERS, AGGREGATORS and DISPATCHERS need no prefix."""
+
+    model_config = SettingsConfigDict(env_prefix="SB_", frozen=True, extra="ignore", populate_by_name=True)
+
+    state_dir: Path = Field(default_factory=lambda: checkout() / ".local")
+    host: str = "127.0.0.1"
+
+    kafka_port: int = 19092
+    kafka_controller_port: int = 19093
+    mongo_port: int = 27117
+    mongo_database: str = "syncbucket"
+    mongo_cache_gb: float = 1.0
+    api_port: int = 18080
+    sandbox_port: int = 18090
+    sandbox_control_port: int = 18091
+    dispatcher_health_port: int = 18100
+    """First of ten; slot n listens on this port + n. So do the next two."""
+    aggregator_health_port: int = 18110
+    worker_health_port: int = 18120
+
+    dispatchers: int = _count("DISPATCHERS", 1)
+    aggregators: int = _count("AGGREGATORS", 1)
+    workers: int = _count("WORKERS", 2)
+
+    ready_deadline_s: float = 60
+
+    @classmethod
+    def on_free_ports(cls, state_dir: Path, *, workers: int = 2, aggregators: int = 1, dispatchers: int = 1) -> Self:
+        """A second whole stack beside the first: its own state and ports that are free now."""
+        kafka, controller, mongo, api, sandbox, control = free_ports(6)
+        return cls(
+            state_dir=state_dir,
+            kafka_port=kafka,
+            kafka_controller_port=controller,
+            mongo_port=mongo,
+            mongo_cache_gb=0.5,
+            api_port=api,
+            sandbox_port=sandbox,
+            sandbox_control_port=control,
+            dispatcher_health_port=free_run(MOST_SLOTS),
+            aggregator_health_port=free_run(MOST_SLOTS),
+            worker_health_port=free_run(MOST_SLOTS),
+            workers=workers,
+            aggregators=aggregators,
+            dispatchers=dispatchers,
+        )
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{self.host}:{self.kafka_port}"
+
+    @property
+    def mongo_url(self) -> str:
+        return f"mongodb://{self.host}:{self.mongo_port}/?replicaSet=rs0"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.host}:{self.api_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{self.host}:{self.sandbox_port}"
+
+    @property
+    def sandbox_control_url(self) -> str:
+        return f"http://{self.host}:{self.sandbox_control_port}"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.state_dir / "keys"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.state_dir / "logs"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.state_dir / "data"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.state_dir / "run"

@@ -1,0 +1,201 @@
+"""The whole product on this machine: servers first, then topics and indexes, then every process, each one ready."""
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from sync_runtime.vault import KeyEncryptionKeys
+
+from local_stack.control import Supervisor
+from local_stack.ports import is_free
+from local_stack.process import NotReady, bound_to_parent, tail, wait_until
+from local_stack.programs import API, PROGRAMS, Slot, environment, slots
+from local_stack.servers import KAFKA, MONGOD, Servers
+from local_stack.settings import StackSettings
+from local_stack.supervisor import render
+from local_stack.tools import Tools, checkout
+
+Say = Callable[[str], None]
+_PROBE_TIMEOUT_S = 2
+_PROVISION_TIMEOUT_S = 60
+
+
+class PortTaken(Exception):
+    """Something that is not this stack listens on one of its ports."""
+
+
+class ProvisionFailed(Exception):
+    """Topics or indexes could not be made, or differ from what the contracts say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus:
+    """One process: what the supervisor sees and what it says about itself."""
+
+    name: str
+    state: str
+    pid: int
+    ready: bool
+    address: str
+
+
+class Stack:
+    """One whole stack. `attached` binds its life to this process (tests); otherwise it goes on in the background."""
+
+    def __init__(self, settings: StackSettings, *, attached: bool = False, say: Say = lambda _: None) -> None:
+        self.settings = settings
+        self.supervisor = Supervisor(settings.run_dir)
+        self._tools = Tools.of_checkout()
+        self._servers = Servers.of(settings, self._tools)
+        self._attached = attached
+        self._say = say
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment of a process that talks to this stack: servers, API and sandbox."""
+        addresses = {
+            "SB_API_URL": self.settings.api_url,
+            "SB_SANDBOX_URL": self.settings.sandbox_url,
+            "SB_SANDBOX_CONTROL_URL": self.settings.sandbox_control_url,
+            "SB_STATE_DIR": str(self.settings.state_dir),
+        }
+        return {**environment(API, self.settings, 0), **addresses}
+
+    def up(self) -> None:
+        """Start what does not run, follow changed settings, wait until all is ready. Raises NotReady and its kin."""
+        self.up_servers()
+        self._provision()
+        names = [slot.name for slot in self._service_slots()]
+        self._say(f"starting {', '.join(names)}")
+        for name in names:
+            self.supervisor.run(name)
+        self.wait_ready()
+
+    def up_servers(self) -> None:
+        """Kafka and MongoDB only."""
+        self._make_keys()
+        running = self.supervisor.answers()
+        if not running:
+            self._check_ports()
+        self._servers.prepare()
+        self._write_config()
+        if running:
+            self.supervisor.adopt_config()
+        else:
+            wrapper = bound_to_parent([], signal.SIGTERM) if self._attached else ()
+            self._child = self.supervisor.start(wrapper)
+        self._say("starting kafka, mongod")
+        for name in (KAFKA, MONGOD):
+            self.supervisor.run(name)
+        self._servers.wait()
+
+    def wait_ready(self, deadline_s: float | None = None) -> None:
+        """Wait until every process says it is ready. Raises NotReady with the log of the first that does not."""
+        limit_s = deadline_s or self.settings.ready_deadline_s
+        end = time.monotonic() + limit_s
+        for slot in self._service_slots():
+            ready = partial(_answers_ok, slot.ready_url)
+            if not wait_until(ready, max(0.0, end - time.monotonic())):
+                log = tail(self.settings.logs_dir / f"{slot.name}.log")
+                raise NotReady(f"{slot.name} is not ready after {limit_s:g} s; the end of its log:\n{log}")
+
+    def down(self) -> None:
+        """Stop everything cleanly, bounded; nothing happens when nothing runs."""
+        self.supervisor.shutdown()
+        if self._child is not None:
+            self._child.wait(10)
+            self._child = None
+
+    def status(self) -> list[SlotStatus]:
+        """Every process that the supervisor knows; empty when the stack is down."""
+        ready_urls = {slot.name: slot.ready_url for slot in self._service_slots()}
+        servers = {KAFKA: self.settings.kafka_bootstrap, MONGOD: f"{self.settings.host}:{self.settings.mongo_port}"}
+        rows = []
+        for process in self.supervisor.processes():
+            url = ready_urls.get(process.name)
+            ready = _answers_ok(url) if url else self._servers.answers(process.name)
+            address = url or servers.get(process.name, "")
+            rows.append(SlotStatus(process.name, process.state, process.pid, ready, address))
+        return rows
+
+    def pid(self, name: str) -> int:
+        """Process id of a running process, for example `worker-0`. Raises NotReady when it does not run."""
+        for process in self.supervisor.processes():
+            if process.name == name and process.pid:
+                return process.pid
+        raise NotReady(f"{name} does not run")
+
+    def kill9(self, name: str) -> None:
+        """SIGKILL a process; the supervisor starts it again in its own slot."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def restart(self, name: str) -> None:
+        """Clean restart of one process."""
+        self.supervisor.restart(name)
+
+    def __enter__(self) -> Self:
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.down()
+
+    def _service_slots(self) -> list[Slot]:
+        return [slot for program in PROGRAMS for slot in slots(program, self.settings, self._tools.python)]
+
+    def _make_keys(self) -> None:
+        with contextlib.suppress(FileExistsError):
+            KeyEncryptionKeys.write_new_file(self.settings.keys_dir / "kek")
+
+    def _check_ports(self) -> None:
+        for name, port in self.settings.model_dump().items():
+            if name.endswith("_port") and not is_free(port, self.settings.host):
+                raise PortTaken(f"port {port} is in use; stop what listens there, or set SB_{name.upper()}")
+
+    def _write_config(self) -> None:
+        for folder in (self.settings.run_dir, self.settings.logs_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if name.startswith("SB_")}
+        text = render(
+            [*self._servers.slots(), *self._service_slots()],
+            directory=checkout(),
+            run_dir=self.settings.run_dir,
+            logs_dir=self.settings.logs_dir,
+            inherited=inherited,
+        )
+        self.supervisor.config.write_text(text)
+        self.supervisor.config.chmod(0o600)
+
+    def _provision(self) -> None:
+        """Topics and indexes as the contracts say; a difference stops the start."""
+        self._say("making topics and indexes")
+        command = [self._tools.python, "-m", "sync_runtime", "provision"]
+        env = {**os.environ, **self.env, "SB_INSTANCE_ID": "provision"}
+        limit_s = _PROVISION_TIMEOUT_S
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=limit_s, check=False)
+        if done.returncode != 0:
+            raise ProvisionFailed(f"topics and indexes: exit {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def _answers_ok(url: str | None) -> bool:
+    """Does this address answer 200?"""
+    if url is None:
+        return True
+    probe = urllib.request.urlopen
+    with contextlib.suppress(OSError, http.client.HTTPException), probe(url, timeout=_PROBE_TIMEOUT_S) as answer:
+        return bool(answer.status == 200)
+    return False
