@@ -134,7 +134,7 @@ def _judge(client: Client, view: View, report: Json, console: Console) -> int:
         "cells equal the counters": all(cells[state] == counters[state] for state in FINAL),
         "the gap list is as long as the gap counter": len(gaps) == counters["gaps"] == verification["gaps"],
         "expected units equal final units": verification["expected"] == verification["final"] == counters["total"],
-        "every reason has an owner": all(unit["reason"]["owner"] for unit in units if unit["state"] not in {"done"}),
+        "every reason has an owner": all(unit["reason"]["owner"] for unit in units if unit["state"] != "done"),
         "no check of the data found a mismatch": all(check["mismatches"] == 0 for check in verification["checks"]),
         "control totals agree with the portal's": all(
             total["ours"] == total["portal"] for total in report["control_totals"]
