@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import murmur2
 from sync_contracts.topics import MAX_BATCH_BYTES, TOPICS
 
 Headers = Sequence[tuple[str, bytes]]
@@ -79,7 +79,6 @@ class PartitionBatches:
         self._producer = producer
         self._prefix = topic_prefix
         self._deadline_s = deadline_s
-        self._partitioner = DefaultPartitioner()
 
     async def publish(self, topic: str, records: Sequence[Record]) -> None:
         """Publish 1 to some thousands of records; returns when every one is acknowledged.
@@ -91,30 +90,16 @@ class PartitionBatches:
         limit = RECORD_LIMITS.get(topic, MAX_BATCH_BYTES - FRAMING_BYTES)
         try:
             async with asyncio.timeout(self._deadline_s):
-                partitions = sorted(await self._producer.partitions_for(name))
+                n_partitions = len(await self._producer.partitions_for(name))
         except (TimeoutError, KafkaError) as error:
             raise SendUnknown(topic, records, range(len(records)), type(error).__name__) from error
         for record in records:
-            refuse_unsendable(record, len(partitions), limit)
-        lanes = self._by_partition(records, partitions)
+            refuse_unsendable(record, n_partitions, limit)
+        lanes = by_partition(records, n_partitions)
         sends = [self._send(name, partition, records, lane, unknown) for partition, lane in lanes.items()]
         await asyncio.gather(*sends)
         if unknown:
             raise SendUnknown(topic, records, list(unknown), ", ".join(sorted(set(unknown.values()))))
-
-    def _by_partition(self, records: Sequence[Record], partitions: list[int]) -> dict[int, list[int]]:
-        """Positions of the records by partition, in order."""
-        lanes: dict[int, list[int]] = {}
-        chosen: dict[bytes, int] = {}
-        for position, record in enumerate(records):
-            partition = record.partition
-            if partition is None:
-                key = record.key or b""
-                if key not in chosen:
-                    chosen[key] = self._partitioner(record.key, partitions, partitions)
-                partition = chosen[key]
-            lanes.setdefault(partition, []).append(position)
-        return lanes
 
     async def _send(
         self, name: str, partition: int, records: Sequence[Record], lane: list[int], unknown: dict[int, str]
@@ -147,6 +132,25 @@ class PartitionBatches:
             taken += 1
         batch.close()  # a closed batch does not linger, and `send()` cannot add to it
         return batch, taken
+
+
+def partition_of(key: bytes | None, n_partitions: int) -> int:
+    """Partition of a key as every Kafka client chooses it; records without a key go to the first one."""
+    return 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % n_partitions
+
+
+def by_partition(records: Sequence[Record], n_partitions: int) -> dict[int, list[int]]:
+    """Positions of the records by partition, in order."""
+    lanes: dict[int, list[int]] = {}
+    chosen: dict[bytes | None, int] = {}  # hashing costs more than sending
+    for position, record in enumerate(records):
+        partition = record.partition
+        if partition is None:
+            if record.key not in chosen:
+                chosen[record.key] = partition_of(record.key, n_partitions)
+            partition = chosen[record.key]
+        lanes.setdefault(partition, []).append(position)
+    return lanes
 
 
 def refuse_unsendable(record: Record, n_partitions: int, limit: int) -> None:
