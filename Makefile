@@ -1,11 +1,16 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup lock
+.PHONY: help setup up down status logs demo test lint fmt bench lock
 SHELL := /bin/bash
-python := .venv/bin/python
+bin := .venv/bin
+stack := $(bin)/python -m local_stack
 
 members := shared services/bucket-api services/sync-worker services/status-aggregator deploy/sandbox deploy/local cli
 local_packages := $(addprefix --no-emit-package sync-bucket-,shared api worker aggregator sandbox local cli)
-compile := .venv/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
+compile = $(bin)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
+
+# Layers of tests: the first need no server and run side by side; the others share real servers and run in turn.
+fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation)
+server_layers := $(wildcard tests/stores tests/integration tests/e2e tests/chaos)
 
 help: ## What can be made here
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -13,7 +18,39 @@ help: ## What can be made here
 setup: ## Prepare this checkout: .venv, Java, Kafka's jars, mongod (fast when nothing changed)
 	@deploy/local/bootstrap.sh
 
-lock: ## Compile requirements/*.txt from the pyproject files (UPGRADE=--upgrade for newer versions)
+up: setup ## Start everything in the background and wait until it is ready (WORKERS=, AGGREGATORS=, DISPATCHERS= scale)
+	@$(stack) up
+
+down: setup ## Stop everything cleanly
+	@$(stack) down
+
+status: setup ## Show every process and whether it is ready
+	@$(stack) status
+
+logs: setup ## Follow the logs (S=worker-0 for one process)
+	@$(stack) logs $(S)
+
+demo: setup ## One sync bucket from Start Sync to verified completion (CLIENTS=file.csv PRESET=only_2b KEEP=0)
+	@$(stack) demo
+
+lint: setup ## Check style, types and import rules
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+test: lint ## Everything, on real Kafka and MongoDB
+	$(bin)/pytest -q -n 2 $(fast_layers)
+	$(bin)/pytest -q $(server_layers)
+
+fmt: setup ## Format, and mend what can be mended by itself
+	$(bin)/ruff format
+	$(bin)/ruff check --fix
+
+bench: setup ## Measure; writes .local/bench/results.json
+	$(bin)/python -m tests.bench
+
+lock: setup ## Compile requirements/*.txt from the pyproject files (UPGRADE=--upgrade for newer versions)
 	$(compile) requirements/build.in -c requirements/pins.in -o requirements/build.txt
 	$(compile) requirements/java.in -o requirements/java.txt
 	$(compile) $(addsuffix /pyproject.toml,$(members)) --group dev -c requirements/pins.in -c requirements/build.txt -o requirements/dev.txt

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from rich.console import Console
+
 from local_stack.control import Supervised
-from local_stack.demo import run_demo
+from local_stack.demo import Wish, run_demo
 from local_stack.process import NotReady
 from local_stack.settings import StackSettings
 from local_stack.stack import PortTaken, ProvisionFailed, Stack
@@ -73,7 +75,7 @@ def logs(stack: Stack, name: str | None) -> int:
 
 
 def demo(stack: Stack, _: str | None) -> int:
-    return run_demo(stack, os.environ)
+    return run_demo(stack, Wish.from_environment(os.environ), Console())
 
 
 COMMANDS: dict[str, tuple[Callable[[Stack, str | None], int], str]] = {

@@ -1,33 +1,50 @@
-"""The demonstration: the stack up, then the terminal client's story; the stack is left as it was found."""
+"""The demonstration: the stack up, then the story; the stack is left as it was found."""
 
-import os
-import subprocess
-import sys
+import contextlib
+import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from rich.console import Console
 
 from local_stack.stack import Stack
+from local_stack.story import Stage, tell
+from local_stack.tools import checkout
+
+PRESETS = ("only_2b", "notice_return_register")
 
 
-def demo_arguments(wish: Mapping[str, str]) -> list[str]:
-    """Arguments of `syncbucket demo`, from CLIENTS (file), PRESET and KEEP (0: end by itself)."""
-    arguments = ["demo"]
-    if wish.get("CLIENTS"):
-        arguments += ["--clients", wish["CLIENTS"]]
-    if wish.get("PRESET"):
-        arguments += ["--preset", wish["PRESET"]]
-    if wish.get("KEEP") == "0":
-        arguments += ["--no-keep"]
-    return arguments
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the demonstration is asked for: environment CLIENTS (a CSV file), PRESET, KEEP (0: end by itself)."""
+
+    clients_file: Path
+    presets: tuple[str, ...]
+    keep: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """200 clients and both presets, and the stack stays until Ctrl-C, unless said otherwise."""
+        clients_file = environment.get("CLIENTS") or checkout() / "deploy" / "demo" / "clients.csv"
+        preset = environment.get("PRESET")
+        return cls(Path(clients_file), (preset,) if preset else PRESETS, keep=environment.get("KEEP") != "0")
 
 
-def run_demo(stack: Stack, wish: Mapping[str, str]) -> int:
+def run_demo(stack: Stack, wish: Wish, console: Console) -> int:
     """Exit status of the story. A stack that was up before stays up."""
     was_up = stack.supervisor.answers()
-    client = Path(sys.executable).with_name("syncbucket")
+    settings = stack.settings
     try:
         stack.up()
-        return subprocess.call([str(client), *demo_arguments(wish)], env={**os.environ, **stack.env})
+        stage = Stage(settings.api_url, settings.sandbox_control_url, wish.clients_file, wish.presets)
+        outcome = tell(stage, console)
+        if wish.keep:
+            console.print(f"The API and its documentation: {settings.api_url}/docs. Ctrl-C ends the demonstration.")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+        return outcome
     finally:
         if not was_up:
             stack.down()

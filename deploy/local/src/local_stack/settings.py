@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack.ports import free_ports, free_run
@@ -22,9 +22,10 @@ def _count(name: str, default: int) -> int:
 class StackSettings(BaseSettings):
     """One stack. Read from the environment (prefix `SB_`); WORKERS, AGGREGATORS and DISPATCHERS need no prefix."""
 
-    model_config = SettingsConfigDict(env_prefix="SB_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="SB_", env_ignore_empty=True, frozen=True, populate_by_name=True)
 
     state_dir: Path = Field(default_factory=lambda: checkout() / ".local")
+    """Data, logs, keys and run files; a second stack has its own."""
     host: str = "127.0.0.1"
 
     kafka_port: int = 19092
@@ -45,6 +46,12 @@ class StackSettings(BaseSettings):
     workers: int = _count("WORKERS", 2)
 
     ready_deadline_s: float = 60
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, state_dir: Path) -> Path:
+        """Servers run in other directories than the one in which a relative path was meant."""
+        return state_dir.expanduser().resolve()
 
     @classmethod
     def on_free_ports(cls, state_dir: Path, *, workers: int = 2, aggregators: int = 1, dispatchers: int = 1) -> Self:

@@ -1,0 +1,3 @@
+"""Fixtures of every layer."""
+
+pytest_plugins = ["tests.support.servers"]

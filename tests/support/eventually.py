@@ -1,0 +1,38 @@
+"""Waiting for what will come true: by a deadline, never by a sleep of a guessed length."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+POLL_S = 0.02
+
+
+async def eventually(condition: Callable[[], Awaitable[T] | T], deadline_s: float = 10, *, what: str = "") -> T:
+    """Poll until the condition, plain or async, gives something true; returns it. AssertionError at the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = condition()
+        value = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        _refuse_after(end, deadline_s, what, value)
+        await asyncio.sleep(POLL_S)
+
+
+def eventually_blocking(condition: Callable[[], T], deadline_s: float = 10, *, what: str = "") -> T:
+    """`eventually` for tests without an event loop."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        _refuse_after(end, deadline_s, what, value)
+        time.sleep(POLL_S)
+
+
+def _refuse_after(end: float, deadline_s: float, what: str, value: object) -> None:
+    if time.monotonic() > end:
+        raise AssertionError(f"not within {deadline_s:g} s: {what or 'the condition'}; last seen: {value!r}")
