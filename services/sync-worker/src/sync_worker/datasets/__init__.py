@@ -1,0 +1,1 @@
+"""What was fetched: versions, chunks and parts, written only under the client's fence."""

@@ -1,0 +1,1 @@
+"""One command becomes exactly one event."""

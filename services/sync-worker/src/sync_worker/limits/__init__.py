@@ -1,0 +1,1 @@
+"""How often a portal may be asked, shared by all workers."""

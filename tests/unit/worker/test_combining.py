@@ -1,0 +1,78 @@
+"""Combiner: one operation for the requests of a loop turn; errors reach those who asked."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from sync_worker.combining import Combiner, CombinerFull
+
+
+async def test_requests_of_one_turn_share_one_batch() -> None:
+    batches: list[list[int]] = []
+
+    async def double(requests: Sequence[int]) -> list[int]:
+        batches.append(list(requests))
+        return [2 * request for request in requests]
+
+    combiner = Combiner(double, max_batch=10)
+    assert await asyncio.gather(*(combiner.ask(n) for n in range(5))) == [0, 2, 4, 6, 8]
+    assert batches == [[0, 1, 2, 3, 4]]
+
+
+async def test_requests_gather_while_a_batch_is_under_way() -> None:
+    release = asyncio.Event()
+    sizes: list[int] = []
+
+    async def wait(requests: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(requests))
+        await release.wait()
+        return requests
+
+    combiner = Combiner(wait, max_batch=4, max_running=1)
+    asked = [asyncio.create_task(combiner.ask(n)) for n in range(2)]
+    await asyncio.sleep(0.01)
+    asked += [asyncio.create_task(combiner.ask(n)) for n in range(6)]
+    await asyncio.sleep(0.01)
+    release.set()
+    await asyncio.gather(*asked)
+    assert sizes == [2, 4, 2]
+
+
+async def test_a_failed_batch_fails_each_waiter_and_only_its_own() -> None:
+    async def refuse(requests: Sequence[int]) -> list[int | BaseException]:
+        if 13 in requests:
+            raise ConnectionError
+        return [LookupError("odd") if n % 2 else n for n in requests]
+
+    combiner = Combiner(refuse, max_batch=2)
+    results = await asyncio.gather(*(combiner.ask(n) for n in (12, 13, 1, 2)), return_exceptions=True)
+    assert [type(result) for result in results] == [ConnectionError, ConnectionError, LookupError, int]
+
+
+async def test_a_cancelled_waiter_does_not_disturb_the_others() -> None:
+    async def echo(requests: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(0.01)
+        return requests
+
+    combiner = Combiner(echo, max_batch=10)
+    leaving, staying = asyncio.create_task(combiner.ask(1)), asyncio.create_task(combiner.ask(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == 2
+
+
+async def test_more_requests_than_agreed_are_refused() -> None:
+    async def never(requests: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(60)
+        return requests
+
+    combiner = Combiner(never, max_batch=1, max_running=1, max_waiting=1)
+    tasks = [asyncio.create_task(combiner.ask(n)) for n in range(2)]
+    await asyncio.sleep(0.01)
+    tasks.append(asyncio.create_task(combiner.ask(2)))
+    await asyncio.sleep(0.01)
+    with pytest.raises(CombinerFull):
+        await combiner.ask(3)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,77 @@
+"""Lanes: one run per client, log order within a client, tenants in turn."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sync_contracts.commands import Command
+from sync_worker.intake.lanes import Delivery, Lanes
+
+
+def delivery(tenant: str, client: str, offset: int, partition: int = 0) -> Delivery:
+    command = Command(
+        tenant=tenant, bucket="b_1", client=client, page=0, ci=0, mi=0, attempt=1, module="null", shard=0, issued_at=0
+    )
+    return Delivery("commands", partition, offset, command)
+
+
+def test_a_client_runs_one_unit_at_a_time_in_log_order() -> None:
+    lanes = Lanes()
+    for offset in range(3):
+        lanes.offer(delivery("t", "c", offset))
+    first = lanes.take()
+    assert first is not None
+    assert first.offset == 0
+    assert lanes.take() is None
+    lanes.release(first.client)
+    second = lanes.take()
+    assert second is not None
+    assert second.offset == 1
+
+
+def test_tenants_take_turns_however_many_clients_wait() -> None:
+    lanes = Lanes()
+    for offset in range(50):
+        lanes.offer(delivery("large", f"c{offset}", offset))
+    lanes.offer(delivery("small", "c", 50))
+    served = [lanes.take(), lanes.take()]
+    assert {d.command.tenant for d in served if d} == {"large", "small"}
+
+
+def test_a_revoked_partition_loses_what_is_queued_and_keeps_what_runs() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery("t", "c", 0, partition=1))
+    lanes.offer(delivery("t", "c", 1, partition=1))
+    lanes.offer(delivery("t", "d", 0, partition=2))
+    running = lanes.take()
+    assert running is not None
+    lanes.drop([1])
+    kept = lanes.take()
+    assert kept is not None
+    assert kept.partition == 2
+    assert lanes.take() is None
+    lanes.offer(delivery("t", "c", 1, partition=1))
+    assert lanes.take() is None, "the client still runs"
+    lanes.release(running.client)
+    assert lanes.take() is not None
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.booleans()), max_size=60))
+def test_everything_offered_runs_once_in_order_of_its_client(steps: list[tuple[str, str, bool]]) -> None:
+    lanes = Lanes()
+    running: list[Delivery] = []
+    done: dict[tuple[str, str], list[int]] = {}
+    for offset, (tenant, client, end_one) in enumerate(steps):
+        lanes.offer(delivery(tenant, client, offset))
+        if end_one and running:
+            lanes.release(running.pop(0).client)
+        while taken := lanes.take():
+            assert taken.client not in {d.client for d in running}
+            running.append(taken)
+            done.setdefault(taken.client, []).append(taken.offset)
+    while running:
+        lanes.release(running.pop(0).client)
+        while taken := lanes.take():
+            running.append(taken)
+            done.setdefault(taken.client, []).append(taken.offset)
+    assert sorted(o for offsets in done.values() for o in offsets) == list(range(len(steps)))
+    assert all(offsets == sorted(offsets) for offsets in done.values())
+    assert lanes.waiting == lanes.running == 0
