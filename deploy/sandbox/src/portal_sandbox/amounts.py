@@ -1,0 +1,41 @@
+"""Tax amounts in paise; they go out as JSON numbers with two decimals."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Amounts(NamedTuple):
+    """Taxable value and the four heads of a document or a sum of documents, in paise."""
+
+    txval: int = 0
+    igst: int = 0
+    cgst: int = 0
+    sgst: int = 0
+    cess: int = 0
+
+    def plus(self, other: "Amounts") -> "Amounts":
+        return Amounts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def fields(self, heads: tuple[str, ...]) -> dict[str, Decimal]:
+        """The named heads in rupees."""
+        return {head: rupees(getattr(self, head)) for head in heads}
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+ALL_HEADS = Amounts._fields
+TAX_HEADS = ALL_HEADS[1:]
+
+
+def rupees(paise: int) -> Decimal:
+    return Decimal(paise).scaleb(-2)
+
+
+def taxed(txval: int, rate: int, *, within_state: bool) -> Amounts:
+    """Half the rate twice within a state, the whole rate across states and at import."""
+    if within_state:
+        half = (txval * rate + 100) // 200
+        return Amounts(txval, 0, half, half, 0)
+    return Amounts(txval, (txval * rate + 50) // 100, 0, 0, 0)

@@ -1,0 +1,34 @@
+"""Settings of the sandbox, prefix SB_SANDBOX_."""
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from portal_sandbox.assumptions import Value
+
+
+class Settings(BaseSettings):
+    """Where the sandbox listens, its seed, its profile of assumed limits and its made-up GSP accounts."""
+
+    model_config = SettingsConfigDict(env_prefix="SB_SANDBOX_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 18090
+    control_host: str = "127.0.0.1"
+    control_port: Annotated[int, Field(ge=0, le=65535)] = 18091
+    seed: int = 1
+    profile: Literal["demo", "assumed", "instant"] = "demo"
+    start_at: AwareDatetime | None = None
+    assumptions: dict[str, Value] = Field(default_factory=dict)
+    gsp_accounts: dict[str, str] = Field(default={"sandbox-gsp": "sandbox-gsp-secret"})
+    asp_accounts: dict[str, str] = Field(default={"sandbox-asp": "sandbox-asp-secret"})
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @field_validator("control_host")
+    @classmethod
+    def _only_loopback(cls, host: str) -> str:
+        if host != "localhost" and not ip_address(host).is_loopback:
+            raise ValueError("the control port has no authentication and listens on loopback only")
+        return host
