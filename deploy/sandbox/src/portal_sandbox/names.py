@@ -5,19 +5,20 @@ import random
 _FIRST = (
     "Amber", "Azure", "Beacon", "Birch", "Blue", "Bright", "Cedar", "Clear", "Copper", "Coral", "Crystal", "Delta",
     "Evergreen", "Falcon", "Fern", "Golden", "Granite", "Green", "Harbour", "Hazel", "Indigo", "Ivory", "Jade",
-    "Lantern", "Lotus", "Maple", "Meadow", "Meridian", "Mint", "Morning", "Northern", "Ocean", "Opal", "Orchid", "Pearl",
-    "Pine", "Quartz", "Quiet", "Red", "River", "Saffron", "Sandal", "Silver", "Southern", "Stone", "Summit", "Sunrise", "Teak",
-    "Topaz", "Violet", "Willow", "Winter",
+    "Lantern", "Lotus", "Maple", "Meadow", "Meridian", "Mint", "Morning", "Northern", "Ocean", "Opal", "Orchid",
+    "Pearl", "Pine", "Quartz", "Quiet", "Red", "River", "Saffron", "Sandal", "Silver", "Southern", "Stone",
+    "Summit", "Sunrise", "Teak", "Topaz", "Violet", "Willow", "Winter",
 )  # fmt: skip
 _SECOND = (
     "Arch", "Banyan", "Bay", "Bridge", "Brook", "Canopy", "Castle", "Cliff", "Cloud", "Compass", "Crest", "Dune",
     "Field", "Fountain", "Garden", "Gate", "Grove", "Hill", "Horizon", "Island", "Lake", "Lane", "Leaf", "Mill",
-    "Orchard", "Path", "Peak", "Plain", "Pond", "Ridge", "Shore", "Terrace", "Tower", "Trail",
-    "Valley", "Wave", "Well", "Wheel",
+    "Orchard", "Path", "Peak", "Plain", "Pond", "Ridge", "Shore", "Terrace", "Tower", "Trail", "Valley", "Wave",
+    "Well", "Wheel",
 )  # fmt: skip
 _TRADE = (
-    "Agro", "Bearings", "Ceramics", "Chemicals", "Electricals", "Fabrics", "Foods", "Furniture", "Glass", "Hardware",
-    "Instruments", "Logistics", "Paper", "Plastics", "Printers", "Spices", "Textiles", "Timber", "Tools", "Traders",
+    "Agro", "Bearings", "Ceramics", "Chemicals", "Electricals", "Fabrics", "Foods", "Furniture", "Glass",
+    "Hardware", "Instruments", "Logistics", "Paper", "Plastics", "Printers", "Spices", "Textiles", "Timber",
+    "Tools", "Traders",
 )  # fmt: skip
 
 
