@@ -1,8 +1,10 @@
 """Topics of the broker compared with the contracts: created when missing, refused when they differ."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -12,6 +14,8 @@ from sync_runtime.settings import RuntimeSettings
 
 NO_ERROR = 0
 TOPIC_EXISTS = 36
+VISIBLE_POLLS = 100
+VISIBLE_POLL_S = 0.1
 MIN_OFFSETS_RETENTION_MINUTES = 20_160
 """14 days: a group that is away for longer than the broker remembers its offsets would read everything again."""
 
@@ -96,7 +100,17 @@ async def create_missing(client: AIOKafkaAdminClient, settings: RuntimeSettings,
             raise TopicsRefused(f"topic {name} cannot be created: {message}")
         if code == NO_ERROR:
             created.append(name)
+    await _until_visible(client, [settings.prefixed(topic.name) for topic in topics])
     return created
+
+
+async def _until_visible(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Every broker learns of a new topic a little later."""
+    for _ in range(VISIBLE_POLLS):
+        if len(await _existing(client, names)) == len(names):
+            return
+        await asyncio.sleep(VISIBLE_POLL_S)
+    raise TopicsRefused(f"new topics are not visible after {VISIBLE_POLLS * VISIBLE_POLL_S} s; check the brokers")
 
 
 def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
@@ -110,7 +124,7 @@ def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
 
 async def topic_states(client: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, TopicState]:
     """State of the topics that exist, by name."""
-    described = [topic for topic in await client.describe_topics(list(names)) if topic["error_code"] == NO_ERROR]
+    described = await _existing(client, names)
     existing = [topic["topic"] for topic in described]
     configs = await _configs(client, ConfigResourceType.TOPIC, existing)
     return {
@@ -121,6 +135,10 @@ async def topic_states(client: AIOKafkaAdminClient, names: Sequence[str]) -> dic
         )
         for topic in described
     }
+
+
+async def _existing(client: AIOKafkaAdminClient, names: Sequence[str]) -> list[dict[str, Any]]:
+    return [topic for topic in await client.describe_topics(list(names)) if topic["error_code"] == NO_ERROR]
 
 
 async def broker_settings(client: AIOKafkaAdminClient) -> dict[str, str]:

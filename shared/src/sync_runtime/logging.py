@@ -3,9 +3,11 @@
 Use: `log.info("page folded", extra={"action": "fold", "bucket": bucket_id})`.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
@@ -16,7 +18,7 @@ from sync_runtime.redaction import REDACTED, exception_text, is_secret_key, reda
 from sync_runtime.settings import RuntimeSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-CHATTY = ("httpx", "httpcore", "aiohttp.access", "aiokafka", "pymongo", "motor", "faststream", "uvicorn.access")
+CHATTY = ("httpx", "httpcore", "aiohttp.access", "aiokafka", "pymongo", "motor", "faststream", "uvicorn")
 """Libraries that log requests or their own every step; from WARNING on they are heard."""
 MAX_FRAMES = 30
 MAX_CAUSES = 5
@@ -63,6 +65,15 @@ def configure(settings: RuntimeSettings, service: str, stream: TextIO = sys.stde
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def log_loop_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Event loop's exception handler: its default writes the text of exceptions, which may hold data."""
+    error = context.get("exception")
+    cause = context.get("message", "").split(":")[0]
+    logging.getLogger("asyncio").error(
+        "event loop: %s", cause, exc_info=error if error is not None else False, extra={"action": "loop-error"}
+    )
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
@@ -51,18 +52,22 @@ def database(client_: Client, settings: RuntimeSettings) -> Database:
 
 
 async def ping(client_: Client) -> None:
-    """Ask the primary for its state; raises `MongoRefused` unless it is the writable primary of a replica set.
-
-    On a standalone server `majority` promises nothing.
-    """
+    """Ask the primary for its state; raises `MongoRefused` unless it is the writable primary of a replica set."""
     try:
         hello = await client_.admin.command("hello")
     except PyMongoError as error:
         raise MongoRefused(f"MongoDB does not answer ({type(error).__name__}); check SB_MONGO_URL") from error
+    if cause := unusable(hello):
+        raise MongoRefused(cause)
+
+
+def unusable(hello: Mapping[str, Any]) -> str | None:
+    """Why a server with this `hello` cannot be used; None when it can. On a standalone `majority` promises nothing."""
     if "setName" not in hello:
-        raise MongoRefused("MongoDB runs without a replica set; start it with --replSet and initiate the set")
+        return "MongoDB runs without a replica set; start it with --replSet and initiate the set"
     if not hello.get("isWritablePrimary"):
-        raise MongoRefused("MongoDB has no writable primary at the moment; check the replica set")
+        return "MongoDB has no writable primary at the moment; check the replica set"
+    return None
 
 
 class CountingListener(CommandListener):

@@ -127,7 +127,8 @@ class PartitionBatches:
         taken = 0
         for position in lane:
             record = records[position]
-            if batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is None:
+            headers = list(record.headers)
+            if batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is None:
                 break
             taken += 1
         batch.close()  # a closed batch does not linger, and `send()` cannot add to it

@@ -35,6 +35,10 @@ _ASSIGNED = re.compile(
 )
 
 
+_TRACEBACK = "Traceback (most recent call last)"
+"""A library that logs a formatted traceback also writes the exception's text."""
+
+
 def is_secret_key(key: str) -> bool:
     """True for a field whose value may not be shown; upper case, `-` and a prefix of other words make no difference."""
     name = key.lower().replace("-", "_")
@@ -42,8 +46,12 @@ def is_secret_key(key: str) -> bool:
 
 
 def scrub(text: str) -> str:
-    """The text without identifiers, tokens and values of secret fields (`name=value`, `"name": "value"`); bounded."""
-    bounded = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    """The text without identifiers, tokens, tracebacks and values of secret fields (`name=value`, `"name": "value"`).
+
+    Cut after `MAX_TEXT` characters.
+    """
+    told = text.partition(_TRACEBACK)[0] + "[traceback left out]" if _TRACEBACK in text else text
+    bounded = told if len(told) <= MAX_TEXT else f"{told[:MAX_TEXT]}…"
     return _SHAPES.sub(REDACTED, _ASSIGNED.sub(rf"\g<name>{REDACTED}", bounded))
 
 

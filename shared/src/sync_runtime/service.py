@@ -6,6 +6,7 @@ drain beyond its deadline end with exit 1, without draining: the next process ta
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +18,15 @@ from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 
 from sync_runtime.health import Health
+from sync_runtime.kafka import stop_within
+from sync_runtime.logging import log_loop_error
 from sync_runtime.settings import RuntimeSettings
 
 log = logging.getLogger(__name__)
 
 OPEN_REQUESTS_DEADLINE_S = 2
+GOODBYE_DEADLINE_S = 10.0
+"""From the end of the drain to the end of the process; a producer waits for its broker for ever."""
 STOPPED = 0
 DIED = 1
 
@@ -54,6 +59,12 @@ class RunEnded(Exception):
     log_safe = True
 
 
+class StartFailed(Exception):
+    """The start failed; the cause is in the log line before. It carries no cause, for servers print it as it is."""
+
+    log_safe = True
+
+
 class DrainOverran(Exception):
     """The drain did not end within its deadline; the rest is redelivered to the next process."""
 
@@ -71,6 +82,7 @@ def serve(build: Callable[[], Background], settings: RuntimeSettings) -> int:
 
 
 async def _serve(build: Callable[[], Background], settings: RuntimeSettings, asked_early: "_EarlyStop") -> int:
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     port = settings.required_health_port()
     background = build()
     if asked_early.asked:
@@ -102,6 +114,12 @@ async def _serve(build: Callable[[], Background], settings: RuntimeSettings, ask
     return STOPPED if life.death is None else DIED
 
 
+def _end_by_force() -> None:
+    log.critical("process does not end by itself", extra={"action": "end-by-force"})
+    logging.shutdown()
+    os._exit(DIED)
+
+
 class _EarlyStop:
     """Remembers a signal that comes before the server listens for signals."""
 
@@ -130,25 +148,29 @@ class _Life:
         try:
             await self._broker.connect()
             await self._service.start()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and makes the exit code
             self.note_death(error)
-            raise
+            await stop_within(self._broker, GOODBYE_DEADLINE_S)
+            raise StartFailed from None
         self._run = asyncio.create_task(self._service.run(), name="run")
         self._run.add_done_callback(self._ended)
         self._readiness.hold("started")
         log.info("started", extra={"action": "start"})
 
     async def stop(self) -> None:
-        """Drain, unless the process dies anyway."""
+        """Drain, unless the process dies anyway; then the process ends, in time or by force."""
         self._stopping = True
         self._readiness.lose("started", "stopping")
-        if self._run is None or self.death is not None:
-            return
+        if self._run is not None and self.death is None:
+            await self._drain(self._run)
+        asyncio.get_running_loop().call_later(GOODBYE_DEADLINE_S, _end_by_force)
+
+    async def _drain(self, run: asyncio.Task[None]) -> None:
         log.info("draining", extra={"action": "drain"})
         try:
             async with asyncio.timeout(self._drain_deadline_s):
                 await self._service.drain()
-                await asyncio.shield(self._run)
+                await asyncio.shield(run)
         except TimeoutError as error:
             overrun = DrainOverran(f"drain took more than {self._drain_deadline_s} s")
             overrun.__cause__ = error

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import logging
@@ -5,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sync_runtime.logging import configure
+from sync_runtime.logging import configure, log_loop_error
 from sync_runtime.settings import RuntimeSettings, SettingsRefused
 
 CANARIES = {
@@ -135,3 +136,20 @@ def test_ordinary_texts_stay_as_they_are(lines: Lines) -> None:
     logging.getLogger("x").info(text)
 
     assert lines()[0]["message"] == text
+
+
+def test_a_formatted_traceback_is_left_out(lines: Lines) -> None:
+    text = f'failed: Traceback (most recent call last):\n  File "x.py"\nValueError: {CANARIES["password"]}'
+    logging.getLogger("library").warning(text)
+
+    assert lines()[0]["message"] == "failed: [traceback left out]"
+
+
+async def test_an_error_that_nobody_awaited_is_logged_without_its_text(lines: Lines) -> None:
+    error = ValueError(CANARIES["password"])
+    message = f"Task exception was never retrieved: {error!r}"
+    log_loop_error(asyncio.get_running_loop(), {"message": message, "exception": error})
+
+    (line,) = lines()
+    assert (line["message"], line["error"]) == ("event loop: Task exception was never retrieved", ["ValueError"])
+    assert CANARIES["password"] not in json.dumps(line)

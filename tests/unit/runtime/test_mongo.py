@@ -39,3 +39,9 @@ def test_operations_are_counted_by_name_from_any_thread() -> None:
     assert listener.counts() == {"find": 2_000, "update": 1}
     listener.clear()
     assert listener.counts() == {}
+
+
+def test_a_standalone_server_and_a_secondary_are_refused_with_the_cure() -> None:
+    assert "--replSet" in (mongo.unusable({"isWritablePrimary": True}) or "")
+    assert "no writable primary" in (mongo.unusable({"setName": "rs0", "isWritablePrimary": False}) or "")
+    assert mongo.unusable({"setName": "rs0", "isWritablePrimary": True}) is None
