@@ -183,3 +183,17 @@ def update_of(old: Page, new: Page) -> dict[str, Any]:
         else:
             fields[name] = time
     return {"$set": fields, "$unset": unset} if unset else {"$set": fields}
+
+
+def bitmap_of(positions: Iterable[int]) -> bytes:
+    """Selection of units of a page as one bit each. Position of a unit: `ci * columns + mi`; lowest bit first."""
+    bits = 0
+    for position in positions:
+        bits |= 1 << position
+    return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+def in_bitmap(bitmap: bytes, position: int) -> bool:
+    """Whether a selection has the unit at this position."""
+    byte = position >> 3
+    return byte < len(bitmap) and bool(bitmap[byte] >> (position & 7) & 1)
