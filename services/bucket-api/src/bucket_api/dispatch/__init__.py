@@ -1,0 +1,1 @@
+"""The dispatcher: takes due units from pages, fairly across tenants, and publishes them. Pages are the queue."""

@@ -1,0 +1,239 @@
+"""The dispatcher as one object with an explicit step. No clock, no task, no Kafka client: its owner calls `tick`.
+
+A tick looks at the buckets (each second), at pages (each second, touched buckets five times a second), and sends at
+most one group of page batches. Units count as in flight from the moment they are taken: in the memory until the pages
+show them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from bucket_api.dispatch.backlog import ActiveBucket, Backlog, PageView
+from bucket_api.dispatch.fairness import Demand, Grant, Line, Rotation, all_closed, global_window, tenant_window
+from bucket_api.dispatch.memory import Memory
+from bucket_api.dispatch.messages import PageBatch
+from bucket_api.dispatch.publisher import BatchPublisher
+from bucket_api.dispatch.takes import PageImage, WaitingUnit, take
+
+REFRESH_MS: Final = 1_000
+RETRY_SEND_MS: Final = 1_000
+PAGES_AT_ONCE: Final = 32
+VIEWS_AT_ONCE: Final = 2_000
+"""Pages in one scan of several buckets."""
+CACHED_IMAGES: Final = 32
+
+
+class Source(Protocol):
+    """What the dispatcher reads; every answer is a majority read."""
+
+    async def active_buckets(self) -> Sequence[ActiveBucket]: ...
+    async def lines(self) -> Sequence[Line]: ...
+    async def views(self, buckets: Sequence[str]) -> dict[str, list[PageView]]: ...
+    async def pages(self, wanted: Sequence[tuple[ActiveBucket, int]]) -> Sequence[PageImage]: ...
+
+
+class Tick(Struct, frozen=True):
+    """What a step did. `again`: there is more to do at once. `closed`: no line takes calls."""
+
+    again: bool
+    dispatched: int = 0
+    lost: int = 0
+    batches: int = 0
+    closed: bool = False
+
+
+class Dispatcher:
+    """Dispatches due units of the owned shards. `elapsed_ms` measures durations only, for the pace of scans."""
+
+    def __init__(
+        self,
+        source: Source,
+        publisher: BatchPublisher,
+        *,
+        elapsed_ms: Callable[[], int],
+        memory: Memory,
+        mean_call_s: float,
+        window_without_rate: int,
+    ) -> None:
+        self._source = source
+        self._publisher = publisher
+        self._elapsed_ms = elapsed_ms
+        self._memory = memory
+        self._mean_call_s = mean_call_s
+        self._window_without_rate = window_without_rate
+        self._rotation = Rotation()
+        self._shards: frozenset[int] = frozenset()
+        self._wanted_shards = self._shards
+        self._backlogs: dict[str, Backlog] = {}
+        self._images: OrderedDict[tuple[str, int], PageImage] = OrderedDict()
+        self._lines: Sequence[Line] = ()
+        self._window = 0
+        self._refresh_at = 0
+        self._send_at = 0
+
+    def own(self, shards: Iterable[int]) -> None:
+        """From now on dispatch for these shards only. The memory of others is kept: they may come back."""
+        self._wanted_shards = frozenset(shards)
+
+    def touch(self, buckets: Iterable[str]) -> None:
+        """Something happened in these buckets."""
+        for bucket in buckets:
+            if backlog := self._backlogs.get(bucket):
+                backlog.touched = True
+
+    def touch_shards(self, shards: Iterable[int]) -> None:
+        """Something happened in some bucket of these shards."""
+        touched = set(shards)
+        for backlog in self._backlogs.values():
+            backlog.touched = backlog.touched or backlog.bucket.shard in touched
+
+    async def tick(self, now_ms: int) -> Tick:
+        """One step at `now_ms` (epoch). Raises what the source raises; nothing is half done then."""
+        if self._shards != self._wanted_shards:
+            self._shards, self._refresh_at = self._wanted_shards, 0
+        if not self._shards:
+            return Tick(again=False)
+        if now_ms >= self._refresh_at:
+            await self._refresh(now_ms)
+        await self._scan(now_ms)
+        if now_ms < self._send_at:
+            return Tick(again=False)
+        if not await self._publisher.settle():
+            self._send_at = now_ms + RETRY_SEND_MS
+            return Tick(again=False)
+        if all_closed(self._lines, now_ms):
+            return Tick(again=False, closed=True)
+        return await self._dispatch(now_ms)
+
+    async def _refresh(self, now_ms: int) -> None:
+        """Read buckets and lines; a bucket read as paused or cancelled gives no unit from here on."""
+        active = await self._source.active_buckets()
+        self._lines = await self._source.lines()
+        owned = {bucket.id: bucket for bucket in active if bucket.shard in self._shards}
+        backlogs = {}
+        for bucket in owned.values():
+            backlogs[bucket.id] = self._backlogs.get(bucket.id) or Backlog(bucket)
+            backlogs[bucket.id].bucket = bucket
+        self._backlogs = backlogs
+        self._memory.keep_buckets({bucket.id for bucket in active})
+        self._rotation.keep({bucket.tenant for bucket in owned.values()}, owned)
+        running = {bucket.tenant for bucket in active if bucket.control == "RUN"}
+        window = global_window(self._lines, self._mean_call_s, self._window_without_rate)
+        self._window = tenant_window(window, len(running))
+        self._refresh_at = now_ms + REFRESH_MS
+
+    async def _scan(self, now_ms: int) -> None:
+        due = [backlog for backlog in self._backlogs.values() if backlog.scan_due(now_ms)]
+        while due:
+            part, pages = [due.pop()], 0
+            while due and (pages := pages + due[-1].bucket.n_pages) < VIEWS_AT_ONCE:
+                part.append(due.pop())
+            await self._scan_together(part, now_ms)
+
+    async def _scan_together(self, backlogs: Sequence[Backlog], now_ms: int) -> None:
+        for backlog in backlogs:
+            backlog.scan_begins()
+        begun = self._elapsed_ms()
+        views = await self._source.views([backlog.bucket.id for backlog in backlogs])
+        cost_ms = self._elapsed_ms() - begun
+        pages = sum(map(len, views.values())) or 1
+        for backlog in backlogs:
+            found = views[backlog.bucket.id]
+            backlog.scanned(found, now_ms, cost_ms * len(found) // pages)
+            await self._reflect(backlog, found)
+
+    async def _reflect(self, backlog: Backlog, views: Iterable[PageView]) -> None:
+        """Compare the memory with the pages that have changed; pages without waiting units need not be read for it."""
+        bucket = backlog.bucket
+        stale: list[int] = []
+        for view in views:
+            seen = self._memory.seen((bucket.id, view.page))
+            if seen is None or seen >= view.v:
+                continue
+            if view.pending + view.waiting:
+                stale.append(view.page)
+            else:
+                self._memory.reflect((bucket.id, view.page), view.v, {})
+        await self._load([(bucket, page) for page in stale])
+
+    async def _load(self, wanted: Sequence[tuple[ActiveBucket, int]]) -> None:
+        """Read pages; what they show replaces their views, prunes the memory and is kept for the next takes."""
+        for first in range(0, len(wanted), PAGES_AT_ONCE):
+            for image in await self._source.pages(wanted[first : first + PAGES_AT_ONCE]):
+                key = (image.bucket, image.view.page)
+                self._backlogs[image.bucket].update(image.view)
+                self._memory.reflect(key, image.view.v, image.waiting_attempts())
+                self._images[key] = image
+                self._images.move_to_end(key)
+        while len(self._images) > CACHED_IMAGES:
+            self._images.popitem(last=False)
+
+    async def _dispatch(self, now_ms: int) -> Tick:
+        grants = self._rotation.grants(self._demands(now_ms))
+        if not grants:
+            return Tick(again=False)
+        images = await self._images_of(grants)
+        takes = [self._take(grant, image, now_ms) for grant, image in zip(grants, images, strict=True)]
+        batches = [batch for batch in takes if batch is not None]
+        if not batches:
+            return Tick(again=True)
+        lost = await self._publisher.send(batches, now_ms)
+        for part in lost:
+            self._take_back(part.batch, part.units)
+        if lost:
+            self._send_at = now_ms + RETRY_SEND_MS
+        n_lost = sum(len(part.units) for part in lost)
+        taken = sum(len(batch.units) for batch in batches)
+        return Tick(again=not lost, dispatched=taken - n_lost, lost=n_lost, batches=len(batches))
+
+    def _demands(self, now_ms: int) -> list[Demand]:
+        """What each tenant could dispatch; the room of a tenant counts what is in flight in all of its buckets."""
+        in_flight = self._memory.in_flight(now_ms)
+        fronts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        for bucket, backlog in self._backlogs.items():
+            tenant = backlog.bucket.tenant
+            in_flight[tenant] = in_flight.get(tenant, 0) + backlog.in_flight
+            if backlog.runs:
+                fronts.setdefault(tenant, {})[bucket] = backlog.front(partial(self._live, bucket, now_ms))
+        return [Demand(tenant, self._window - in_flight[tenant], buckets) for tenant, buckets in fronts.items()]
+
+    def _live(self, bucket: str, now_ms: int, page: int) -> int:
+        return self._memory.live((bucket, page), now_ms)
+
+    async def _images_of(self, grants: Sequence[Grant]) -> list[PageImage | None]:
+        """The pages of the grants, from the cache where the view says that nothing has changed."""
+        missing = []
+        for grant in grants:
+            backlog = self._backlogs[grant.bucket]
+            image, view = self._images.get((grant.bucket, grant.page)), backlog.view(grant.page)
+            if image is None or view is None or image.view.v < view.v:
+                missing.append((backlog.bucket, grant.page))
+        await self._load(missing)
+        return [self._images.get((grant.bucket, grant.page)) for grant in grants]
+
+    def _take(self, grant: Grant, image: PageImage | None, now_ms: int) -> PageBatch | None:
+        key = (grant.bucket, grant.page)
+        backlog = self._backlogs[grant.bucket]
+        if image is None:  # purged since the scan
+            backlog.next_due(grant.page, None)
+            return None
+        taken = take(image, self._memory.held(key), grant.units, now_ms)
+        again_at = taken.next_due
+        if taken.units:
+            attempts = [(unit.address, unit.attempt) for unit in taken.units]
+            expires_at = self._memory.note(key, grant.tenant, image.view.v, attempts, now_ms)
+            again_at = min(again_at or expires_at, expires_at)
+        if again_at is None or again_at > now_ms:
+            backlog.next_due(grant.page, again_at)
+        return PageBatch(backlog.bucket, grant.page, image.clients, taken.units) if taken.units else None
+
+    def _take_back(self, batch: PageBatch, units: Sequence[WaitingUnit]) -> None:
+        """Commands that may not have been sent: forget them, so that the same attempts are taken again."""
+        key = (batch.bucket.id, batch.page)
+        self._memory.drop(key, [(unit.address, unit.attempt) for unit in units])
+        if backlog := self._backlogs.get(batch.bucket.id):
+            backlog.next_due(batch.page, 0)

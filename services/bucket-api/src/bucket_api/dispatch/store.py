@@ -1,0 +1,87 @@
+"""What the dispatcher reads from MongoDB. Everything is read with majority: what is dispatched must not roll back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.errors import PyMongoError
+from sync_contracts.collections import BUCKET_PAGES, BUCKETS, PAGE_VIEW, UPSTREAMS
+from sync_contracts.pages import page_id
+
+from bucket_api.dispatch.backlog import ActiveBucket, Column, PageView
+from bucket_api.dispatch.fairness import Line
+from bucket_api.dispatch.takes import PageImage, column_order, image_from, view_from
+
+Database = AsyncIOMotorDatabase[dict[str, Any]]
+
+_BUCKET_FIELDS: Final = ("tenant_id", "shard", "control", "columns", "n_pages", "trace")
+_VIEW_FIELDS: Final = ("b", "p", "v", "cp", "cw", "cd", "cr", "due")
+_VIEW_INDEX: Final = [(field, 1) for field in PAGE_VIEW]
+
+
+class StoreUnavailable(ConnectionError):
+    """MongoDB did not answer in time; nothing was decided, the next tick asks again."""
+
+    log_safe = True
+
+
+class DispatchStore:
+    """Buckets, page views and pages. The database is opened with majority concerns by the composition root."""
+
+    def __init__(self, database: Database) -> None:
+        self._buckets = database[BUCKETS.name]
+        self._pages = database[BUCKET_PAGES.name]
+        self._upstreams = database[UPSTREAMS.name]
+
+    async def active_buckets(self) -> list[ActiveBucket]:
+        """All buckets that have not ended, of all shards."""
+        running = {"active": True, "shard": {"$gte": 0}, "status": "RUNNING"}
+        documents = await _all(self._buckets.find(running, dict.fromkeys(_BUCKET_FIELDS, 1)))
+        return [bucket_from(document) for document in documents]
+
+    async def lines(self) -> list[Line]:
+        """The upstream accounts with their rates and gates."""
+        fields = {"rate": 1, "closed_until": 1}
+        return [line_from(document) for document in await _all(self._upstreams.find({}, fields))]
+
+    async def views(self, buckets: Sequence[str]) -> dict[str, list[PageView]]:
+        """The views of all pages of these buckets, in page order; read from the index alone."""
+        fields = {"_id": 0, **dict.fromkeys(_VIEW_FIELDS, 1)}
+        views: dict[str, list[PageView]] = {bucket: [] for bucket in buckets}
+        for document in await _all(self._pages.find({"b": {"$in": list(buckets)}}, fields).hint(_VIEW_INDEX)):
+            views[document["b"]].append(view_from(document))
+        return views
+
+    async def pages(self, wanted: Sequence[tuple[ActiveBucket, int]]) -> list[PageImage]:
+        """The wanted pages, those that exist, in no particular order."""
+        orders = {bucket.id: column_order(bucket.columns) for bucket, _ in wanted}
+        ids = [page_id(bucket.id, page) for bucket, page in wanted]
+        return [image_from(page, orders[page["b"]]) for page in await _all(self._pages.find({"_id": {"$in": ids}}))]
+
+
+def bucket_from(document: Mapping[str, Any]) -> ActiveBucket:
+    """The part of a bucket document that dispatch needs."""
+    return ActiveBucket(
+        id=document["_id"],
+        tenant=document["tenant_id"],
+        shard=document["shard"],
+        control=document["control"],
+        columns=tuple(Column(column["module"], column["period"]) for column in document["columns"]),
+        n_pages=document["n_pages"],
+        trace=document.get("trace"),
+    )
+
+
+def line_from(document: Mapping[str, Any]) -> Line:
+    """A line; `closed_until` is a date in the database."""
+    closed_until: datetime | None = document.get("closed_until")
+    return Line(document.get("rate"), int(closed_until.timestamp() * 1000) if closed_until else 0)
+
+
+async def _all(cursor: Any) -> list[dict[str, Any]]:
+    try:
+        documents: list[dict[str, Any]] = await cursor.to_list(None)
+    except PyMongoError as error:
+        raise StoreUnavailable(f"read failed: {type(error).__name__}") from error
+    return documents

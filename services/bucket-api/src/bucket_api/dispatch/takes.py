@@ -1,0 +1,96 @@
+"""Which units of a page go out now, in which order. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sync_contracts.catalogue import MODULES
+from sync_contracts.units import ATTEMPTS_PER_ROUND, DEFAULT_LIMITS, WAITING
+
+from bucket_api.dispatch.backlog import Column, PageView
+from bucket_api.dispatch.memory import Address, Entry
+
+MAX_ATTEMPTS: Final = DEFAULT_LIMITS.max_attempts
+_ORDER_OF: Final[dict[str, int]] = {module.value: info.order for module, info in MODULES.items()}
+
+
+class WaitingUnit(Struct, frozen=True, gc=False):
+    """A waiting unit with the attempt it would be dispatched for. `at`: not before (epoch ms); `cont`: continuation."""
+
+    address: Address
+    attempt: int
+    at: int
+    cont: str | None = None
+
+
+class PageImage(Struct, frozen=True):
+    """What dispatch needs of a page read with majority. `waiting` is in order of dispatch."""
+
+    bucket: str
+    view: PageView
+    clients: tuple[str, ...]
+    waiting: tuple[WaitingUnit, ...]
+
+    def waiting_attempts(self) -> dict[Address, int]:
+        """The attempts the waiting units have, as opposed to those they would get."""
+        return {unit.address: unit.attempt - 1 for unit in self.waiting}
+
+
+class Taken(Struct, frozen=True):
+    """The units to dispatch, and when the page may have another one (epoch ms), None while it does not change."""
+
+    units: list[WaitingUnit]
+    next_due: int | None
+
+
+def column_order(columns: Sequence[Column]) -> tuple[int, ...]:
+    """Columns in the order a client's units go out: cheap modules first, then as on screen."""
+    return tuple(sorted(range(len(columns)), key=lambda mi: (_ORDER_OF.get(columns[mi].module, 0), mi)))
+
+
+def view_from(document: Mapping[str, Any]) -> PageView:
+    """The view in an index entry or a whole page document."""
+    return PageView(
+        document["p"],
+        document["v"],
+        document["cp"],
+        document["cw"],
+        document["cd"],
+        document["cr"],
+        document.get("due"),
+    )
+
+
+def image_from(document: Mapping[str, Any], order: Sequence[int]) -> PageImage:
+    """The image of a page document: retried units first, then client by client in plan order, columns in `order`."""
+    retried: list[WaitingUnit] = []
+    fresh: list[WaitingUnit] = []
+    for ci, client in enumerate(document["c"]):
+        units = client["m"]
+        for mi in order:
+            unit = units[mi]
+            if unit["s"] != WAITING:
+                continue
+            tries = unit["a"] % ATTEMPTS_PER_ROUND
+            if tries < MAX_ATTEMPTS:
+                waiting = WaitingUnit((ci, mi), unit["a"] + 1, unit["t"], unit.get("k"))
+                (retried if tries else fresh).append(waiting)
+    clients = tuple(client["id"] for client in document["c"])
+    return PageImage(document["b"], view_from(document), clients, (*retried, *fresh))
+
+
+def take(image: PageImage, held: Mapping[Address, Entry], limit: int, now_ms: int) -> Taken:
+    """The first up to `limit` due units that were not dispatched for the same or a later attempt lately."""
+    units: list[WaitingUnit] = []
+    next_due: int | None = None
+    for unit in image.waiting:
+        entry = held.get(unit.address)
+        blocked = entry is not None and entry.attempt >= unit.attempt
+        at = max(unit.at, entry.expires_at) if entry is not None and blocked else unit.at
+        if at <= now_ms:
+            if len(units) == limit:
+                return Taken(units, now_ms)
+            units.append(unit)
+        elif next_due is None or at < next_due:
+            next_due = at
+    return Taken(units, next_due)
