@@ -1,0 +1,108 @@
+"""Result events on their way to Kafka: whatever gathers while one batch is under way leaves with the next.
+
+An offset is released only when its event is acknowledged. A failed or timed-out send is unknown and sent again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sync_contracts import events
+from sync_contracts.events import ResultEvent
+from sync_contracts.topics import EVENTS
+
+from sync_worker.intake.lanes import Delivery
+
+MAX_BATCH: Final = 1_000
+MAX_WAITING: Final = 4_000
+RESEND_PAUSE_S: Final = 0.2
+RESEND_DEADLINE_S: Final = 120.0
+_HEADERS: Final = (("content-type", b"application/json"), ("schema", events.SCHEMA.encode()))
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """One record to be published; `partition` None: by murmur2 of the key."""
+
+    key: bytes | None
+    value: bytes | None
+    partition: int | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Publisher(Protocol):
+    """Publishes records and returns when all are acknowledged.
+
+    Raises `ConnectionError` with `positions` of the records whose fate is unknown.
+    """
+
+    async def publish(self, topic: str, records: Sequence[Outgoing]) -> None: ...
+
+
+class NotAcknowledged(Exception):
+    """Kafka has not acknowledged a record within the deadline: the process ends, its commands are delivered again."""
+
+    log_safe = True
+
+
+async def publish_until_known(publisher: Publisher, topic: str, records: Sequence[Outgoing]) -> None:
+    """Publish, and send again what is unknown, until every record is acknowledged; raises `NotAcknowledged`."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + RESEND_DEADLINE_S
+    rest = records
+    while rest:
+        try:
+            await publisher.publish(topic, rest)
+        except ConnectionError as error:
+            if loop.time() >= give_up_at:
+                raise NotAcknowledged(f"{len(rest)} records to {topic}") from error
+            rest = [rest[position] for position in getattr(error, "positions", range(len(rest)))]
+            await asyncio.sleep(RESEND_PAUSE_S)
+        else:
+            return
+
+
+class Emitter:
+    """Gathers events and publishes them in order, one batch at a time."""
+
+    def __init__(self, publisher: Publisher, finished: Callable[[Delivery], None]) -> None:
+        self._publisher = publisher
+        self._finished = finished
+        self._waiting: deque[tuple[Outgoing, Delivery | None]] = deque()
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def emit(self, delivery: Delivery, event: ResultEvent, *, ends: bool = True) -> None:
+        """Queue an event of a delivery's unit; `ends` releases the delivery once the event is acknowledged."""
+        command, trace = delivery.command, delivery.traceparent
+        headers = _HEADERS if trace is None else (*_HEADERS, ("traceparent", trace))
+        record = Outgoing(command.bucket.encode(), events.encode(event), command.shard, headers)
+        self._waiting.append((record, delivery if ends else None))
+        if len(self._waiting) >= MAX_WAITING:
+            self._room.clear()
+        self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until events leave faster than they come."""
+        if not self._room.is_set():
+            await self._room.wait()
+
+    async def run(self) -> None:
+        """Publish what is queued, for ever. Owned by the composition root."""
+        while True:
+            await self._wake.wait()
+            await self._publish_next()
+
+    async def _publish_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+        if not self._waiting:
+            self._wake.clear()
+        await publish_until_known(self._publisher, EVENTS.name, [record for record, _ in batch])
+        if len(self._waiting) < MAX_WAITING:
+            self._room.set()
+        for _, delivery in batch:
+            if delivery is not None:
+                self._finished(delivery)

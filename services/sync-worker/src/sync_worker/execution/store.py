@@ -1,0 +1,73 @@
+"""What the worker reads before it runs units. Majority reads; one operation for many units."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.read_concern import ReadConcern
+from sync_contracts.collections import BUCKET_PAGES, BUCKETS, CLIENTS, CREDENTIALS
+
+from sync_worker.durable import Database, Document, until_answered
+
+PAGES_PER_FIND: Final = 32
+_BUCKET_FIELDS: Final = dict.fromkeys(("tenant_id", "control", "round", "shard", "columns", "plan.options.force"), 1)
+
+
+class UnitStore:
+    """Pages and buckets by id. A command may be forged: who asks compares the tenant of what is found with it."""
+
+    def __init__(self, database: Database) -> None:
+        self._pages = database[BUCKET_PAGES.name]
+        self._newest_pages = database.get_collection(BUCKET_PAGES.name, read_concern=ReadConcern("linearizable"))
+        self._buckets = database[BUCKETS.name]
+
+    async def pages(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Whole pages by id, in as many finds of 32 pages as needed."""
+        found: dict[str, Document] = {}
+        for start in range(0, len(ids), PAGES_PER_FIND):
+            found |= await _by_id(self._pages, ids[start : start + PAGES_PER_FIND])
+        return found
+
+    async def client_of_page(self, page: str, ci: int) -> Document | None:
+        """A page with the one client of index `ci`, for a unit that runs alone."""
+        return await until_answered(lambda: self._pages.find_one({"_id": page}, {"c": {"$slice": [ci, 1]}}))
+
+    async def newest_page(self, page: str) -> Document | None:
+        """A page as the primary can prove it to be now (linearizable)."""
+        return await until_answered(lambda: self._newest_pages.find_one({"_id": page}))
+
+    async def buckets(self, ids: Collection[str]) -> dict[str, Document]:
+        """Control, round and columns of buckets by id."""
+        return await _by_id(self._buckets, ids, _BUCKET_FIELDS)
+
+
+class ClientStore:
+    """The client master and its credentials, which stay encrypted here."""
+
+    def __init__(self, database: Database) -> None:
+        self._clients = database[CLIENTS.name]
+        self._credentials = database[CREDENTIALS.name]
+
+    async def clients(self, keys: Collection[tuple[str, str]]) -> dict[str, Document]:
+        """Clients by id, for `(tenant, client)` keys; one of another tenant is not found."""
+        return await _by_id(self._clients, [client for _, client in keys], tenants={tenant for tenant, _ in keys})
+
+    async def credentials(self, keys: Collection[tuple[str, str]], kind: str) -> dict[str, Document]:
+        """Credentials of one kind by id `tenant:client:kind`."""
+        ids = [f"{tenant}:{client}:{kind}" for tenant, client in keys]
+        return await _by_id(self._credentials, ids, tenants={tenant for tenant, _ in keys})
+
+
+async def _by_id(
+    collection: AsyncIOMotorCollection[Document],
+    ids: Collection[str],
+    fields: dict[str, int] | None = None,
+    tenants: Iterable[str] = (),
+) -> dict[str, Document]:
+    if not ids:
+        return {}
+    wanted: dict[str, Any] = {"_id": {"$in": list(ids)}}
+    if tenants:
+        wanted["tenant_id"] = {"$in": list(tenants)}
+    documents = await until_answered(lambda: collection.find(wanted, fields).to_list(len(ids)))
+    return {document["_id"]: document for document in documents}
