@@ -1,0 +1,1 @@
+"""Adapters to the portals: everything of HTTP, sessions and cryptography ends here."""

@@ -1,0 +1,1 @@
+"""GST portal through a GSP: profiles as data, the pass-through cryptography, sessions, OTP steps."""

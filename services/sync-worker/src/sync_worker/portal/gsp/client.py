@@ -1,0 +1,105 @@
+"""HTTP to one GSP: one client per process and GSP. Every exception of the HTTP library ends here."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final, Literal
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from msgspec import Struct
+
+from sync_worker.portal.gsp.envelope import Reply
+from sync_worker.portal.gsp.profile import Question
+
+CONNECT_S: Final = 5.0
+TOTAL_S: Final = 60.0
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+MAX_CONNECTIONS: Final = 200
+
+
+class Unreachable(Struct, frozen=True):
+    """No whole answer came. Whether the portal did the work is not known."""
+
+    cause: Literal["connection", "timeout", "too_large"]
+    elapsed_ms: int
+
+
+class GspClient:
+    """Sends one request at a time, never twice, follows no redirect, keeps no cookie and reads no proxy settings."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        total_s: float = TOTAL_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._total_s = total_s
+        self._max_body_bytes = max_body_bytes
+        self._http = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            transport=transport or AiohttpTransport(client=_session, trust_env=False),
+            timeout=httpx.Timeout(total_s, connect=CONNECT_S),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            trust_env=False,
+        )
+
+    async def send(self, question: Question) -> Reply | Unreachable:
+        """One request, one answer of at most 64 MiB within 60 s."""
+        request = self._http.build_request(
+            question.method,
+            question.path,
+            params=dict(question.query) or None,
+            headers=dict(question.headers),
+            json=None if question.body is None else dict(question.body),
+        )
+        return await self._exchange(request)
+
+    async def fetch(self, path: str) -> Reply | Unreachable:
+        """A public resource of the GSP without parameters, such as its certificate."""
+        return await self._exchange(self._http.build_request("GET", path))
+
+    async def aclose(self) -> None:
+        """Close the connections; belongs to the composition root."""
+        await self._http.aclose()
+
+    async def _exchange(self, request: httpx.Request) -> Reply | Unreachable:
+        elapsed_ms = _stopwatch()
+        try:
+            async with asyncio.timeout(self._total_s):
+                response = await self._http.send(request, stream=True)
+                try:
+                    body = await self._body(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
+            return Unreachable("timeout", elapsed_ms())
+        except (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError):
+            return Unreachable("connection", elapsed_ms())
+        if body is None:
+            return Unreachable("too_large", elapsed_ms())
+        return Reply(response.status_code, body, elapsed_ms(), response.headers.get("retry-after"))
+
+    async def _body(self, response: httpx.Response) -> bytes | None:
+        """The whole body, or None as soon as it is larger than allowed (also when it was compressed)."""
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                return None
+        return bytes(body)
+
+
+def _session() -> aiohttp.ClientSession:
+    """Made inside the running loop; the library underneath keeps cookies of its own unless told not to."""
+    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+def _stopwatch() -> Callable[[], int]:
+    begun = time.perf_counter()
+    return lambda: round((time.perf_counter() - begun) * 1000)

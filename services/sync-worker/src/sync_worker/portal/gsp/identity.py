@@ -1,0 +1,36 @@
+"""Who a client is at the portal's edge."""
+
+from typing import Final
+
+from msgspec import Struct
+from sync_contracts.documents import ClientDocument, CredentialDocument
+
+_KIND: Final = "gst_portal_user"
+
+
+class Identity(Struct, frozen=True):
+    """A client of a tenant with its registration. `cred_ver` 0: no portal user is on file."""
+
+    tenant: str
+    client: str
+    gstin: str
+    cred_ver: int
+
+    @property
+    def cred_ref(self) -> str | None:
+        """Which credential a session was opened with; a changed one makes the session useless."""
+        return f"{_KIND}:{self.cred_ver}" if self.cred_ver else None
+
+    def values(self) -> dict[str, str]:
+        """What templates may ask for."""
+        return {"gstin": self.gstin, "state_code": self.gstin[:2]}
+
+
+def identity_of(tenant: str, client: ClientDocument, credential: CredentialDocument | None) -> Identity:
+    """The identity that two documents describe."""
+    return Identity(tenant, client["_id"], client["gstin"], 0 if credential is None else credential["cred_ver"])
+
+
+def credential_id(tenant: str, client: str) -> str:
+    """`_id` in `credentials`."""
+    return f"{tenant}:{client}:{_KIND}"
