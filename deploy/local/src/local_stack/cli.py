@@ -13,13 +13,14 @@ from local_stack.demo import Wish, run_demo
 from local_stack.process import NotReady
 from local_stack.settings import StackSettings
 from local_stack.stack import PortTaken, ProvisionFailed, Stack
+from local_stack.supervisor import UnwritableValue
 from local_stack.tools import SetupMissing
 
 REFUSED = 1
 DOWN = 3
 """Exit status of `status` and `pids` when nothing runs."""
 
-REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing)
+REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing, UnwritableValue)
 
 
 def say(text: str) -> None:

@@ -51,6 +51,10 @@ stdout_logfile_backups = 2
 """
 
 
+class UnwritableValue(Exception):
+    """A value that supervisord's configuration has no way to write; the text names the variable, never the value."""
+
+
 def socket_path(run_dir: Path) -> Path:
     """supervisord's control socket: in the run directory, or under a short temporary path when that is too long."""
     path = run_dir / "supervisor.sock"
@@ -73,7 +77,7 @@ def _program(slot: Slot, directory: Path, logs_dir: Path, inherited: Mapping[str
     return _PROGRAM.format(
         name=slot.name,
         command=_text(shlex.join(bound_to_parent(slot.command, slot.stop_signal))),
-        environment=",".join(f'{name}="{_quoted(value)}"' for name, value in sorted(environment.items())),
+        environment=",".join(_quoted(name, value) for name, value in sorted(environment.items())),
         directory=_text(directory),
         stop_signal=slot.stop_signal.name.removeprefix("SIG"),
         stop_timeout_s=slot.stop_timeout_s,
@@ -86,5 +90,9 @@ def _text(value: object) -> str:
     return str(value).replace("%", "%%")
 
 
-def _quoted(value: str) -> str:
-    return _text(value).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(name: str, value: str) -> str:
+    """supervisord knows no escapes inside quotes, so a value is put between quotes that it does not contain."""
+    for quote in "\"'":
+        if quote not in value and "\n" not in value:
+            return f"{name}={quote}{_text(value)}{quote}"
+    raise UnwritableValue(f"{name} has both kinds of quotes, or a line break; supervisord cannot pass it on")
