@@ -60,12 +60,12 @@ def passed_on(value: str) -> str:
     return environment_of(parser, "odd")["SB_MONGO_URL"]
 
 
-@pytest.mark.parametrize("odd", ["a:p%40ss\\word@h/?x=1,2&y=#3", 'say "no"', "it's"])
+@pytest.mark.parametrize("odd", ["a:p%40ss\\word@h/?x=1,2&y=#3", 'say "no" twice', "it's"])
 def test_values_with_quotes_percent_signs_and_commas_arrive_as_they_are(odd: str) -> None:
     assert passed_on(odd) == odd
 
 
-@pytest.mark.parametrize("unwritable", ["both \" and '", "two\nlines"])
+@pytest.mark.parametrize("unwritable", ["both \" and 'x", "two\nlines", 'ends with "', "'starts"])
 def test_a_value_that_cannot_be_written_is_refused_without_showing_it(unwritable: str) -> None:
     with pytest.raises(UnwritableValue, match="SB_MONGO_URL") as refusal:
         passed_on(unwritable)

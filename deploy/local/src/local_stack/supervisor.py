@@ -91,8 +91,8 @@ def _text(value: object) -> str:
 
 
 def _quoted(name: str, value: str) -> str:
-    """supervisord knows no escapes inside quotes, so a value is put between quotes that it does not contain."""
+    """supervisord knows no escapes in quotes, and strips both kinds of quotes off the ends of what it read."""
     for quote in "\"'":
-        if quote not in value and "\n" not in value:
+        if quote not in value and "\n" not in value and value.strip("\"'") == value:
             return f"{name}={quote}{_text(value)}{quote}"
-    raise UnwritableValue(f"{name} has both kinds of quotes, or a line break; supervisord cannot pass it on")
+    raise UnwritableValue(f"{name} cannot be passed on: both kinds of quotes, one at its start or end, or a line break")
