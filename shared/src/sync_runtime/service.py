@@ -87,7 +87,7 @@ async def _serve(build: Callable[[], Background], settings: RuntimeSettings, ask
     background = build()
     if asked_early.asked:
         return STOPPED
-    life = _Life(background, settings.drain_deadline_s)
+    life = _Life(background, settings)
     app = AsgiFastStream(
         background.broker,
         asgi_routes=background.health.routes(),
@@ -133,11 +133,11 @@ class _EarlyStop:
 class _Life:
     """From start to end of one background process."""
 
-    def __init__(self, background: Background, drain_deadline_s: float) -> None:
+    def __init__(self, background: Background, settings: RuntimeSettings) -> None:
         self._service = background.service
         self._broker = background.broker
         self._readiness = background.health.readiness
-        self._drain_deadline_s = drain_deadline_s
+        self._settings = settings
         self._run: asyncio.Task[None] | None = None
         self._stopping = False
         self.death: str | None = None
@@ -146,8 +146,9 @@ class _Life:
     async def start(self) -> None:
         """Connect the broker here already: a broker that fails later would leave a server without a life behind it."""
         try:
-            await self._broker.connect()
-            await self._service.start()
+            async with asyncio.timeout(self._settings.start_deadline_s):
+                await self._broker.connect()
+                await self._service.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and makes the exit code
             self.note_death(error)
             await stop_within(self._broker, GOODBYE_DEADLINE_S)
@@ -168,11 +169,11 @@ class _Life:
     async def _drain(self, run: asyncio.Task[None]) -> None:
         log.info("draining", extra={"action": "drain"})
         try:
-            async with asyncio.timeout(self._drain_deadline_s):
+            async with asyncio.timeout(self._settings.drain_deadline_s):
                 await self._service.drain()
                 await asyncio.shield(run)
         except TimeoutError as error:
-            overrun = DrainOverran(f"drain took more than {self._drain_deadline_s} s")
+            overrun = DrainOverran(f"drain took more than {self._settings.drain_deadline_s} s")
             overrun.__cause__ = error
             self.note_death(overrun)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and makes the exit code

@@ -34,6 +34,8 @@ class RuntimeSettings(BaseSettings):
 
     health_host: str = "127.0.0.1"
     health_port: int | None = Field(default=None, ge=1, le=65535)
+    start_deadline_s: float = Field(default=120.0, gt=0)
+    """Longest start: the first assignment of a consumer waits for a rebalance of at most 60 s."""
     drain_deadline_s: float = Field(default=45.0, gt=0, lt=60)
     """Longest drain after SIGTERM; below the consumers' rebalance time-out of 60 s."""
 

@@ -34,6 +34,8 @@ class Program:
     async def start(self) -> None:
         if self.behaviour == "start-fails":
             raise RuntimeError
+        if self.behaviour == "start-hangs":
+            await asyncio.Event().wait()
         self._tasks.own("work", self._work())
         tell("started")
 

@@ -1,5 +1,6 @@
 """Provisioning against a real broker and a real MongoDB: repeatable, and silent drift is refused."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -19,8 +20,6 @@ from sync_runtime.indexes import IndexesRefused
 from sync_runtime.kafka_topics import TopicsRefused
 from sync_runtime.mongo import Database
 from sync_runtime.provision import ProvisionSettings, provision, provision_topics
-
-from tests.support.eventually import eventually
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,9 @@ async def test_fewer_partitions_are_refused(servers: Servers) -> None:
         await provision_topics(servers.settings, [wanted])
 
 
-async def _has(servers: Servers, name: str, key: str, value: str) -> bool:
+async def _setting(servers: Servers, name: str, key: str) -> str | None:
     states = await kafka_topics.topic_states(servers.admin, [name])
-    return name in states and states[name].settings[key] == value
+    return states[name].settings[key] if name in states else None
 
 
 @pytest.mark.parametrize(
@@ -106,11 +105,13 @@ async def test_a_setting_changed_by_hand_is_refused_and_not_changed_back(
     agreed = expected_settings(EVENTS, 1)
     await servers.admin.create_topics([NewTopic(name, EVENTS.partitions, 1, topic_configs=agreed)])
     await servers.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {**agreed, key: value})])
-    await eventually(lambda: _has(servers, name, key, value), 10)
+    async with asyncio.timeout(10):
+        while await _setting(servers, name, key) != value:
+            continue
 
     with pytest.raises(TopicsRefused, match=f"{key}={value}"):
         await provision_topics(servers.settings, [EVENTS])
-    assert await _has(servers, name, key, value)
+    assert await _setting(servers, name, key) == value
 
 
 async def test_a_start_without_topics_names_the_cure(servers: Servers) -> None:

@@ -132,6 +132,14 @@ def test_a_failed_start_ends_with_1(launcher: Launcher) -> None:
     assert "Traceback" not in log
 
 
+def test_a_start_beyond_its_deadline_ends_with_1(launcher: Launcher) -> None:
+    with launcher.run("start-hangs", SB_START_DEADLINE_S="0.5") as program:
+        code, steps, log = program.end()
+
+    assert (code, steps) == (1, [])
+    assert '"error":["TimeoutError"' in log
+
+
 def test_a_drain_beyond_its_deadline_ends_with_1(launcher: Launcher) -> None:
     with launcher.run("drain-hangs") as program:
         program.until("/readyz", 200)
