@@ -1,4 +1,4 @@
-"""Buckets and pages in memory, changed by the product's own `fold`: what unit tests of the dispatcher see as the database.
+"""Buckets and pages in memory, changed by the product's own `fold`: the database of the dispatcher's unit tests.
 
 The events topic is a list; `fold_all` is the aggregator, `finish_all` the workers. Tests decide when each of them acts.
 """
@@ -11,7 +11,7 @@ from bucket_api.dispatch.backlog import ActiveBucket, Column, PageView
 from bucket_api.dispatch.fairness import Line
 from bucket_api.dispatch.loop import Dispatcher
 from bucket_api.dispatch.memory import EXPIRY_MS, Memory
-from bucket_api.dispatch.messages import Outgoing
+from bucket_api.dispatch.messages import Outgoing, PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.takes import PageImage, column_order, image_from, view_from
 from msgspec.structs import replace
@@ -152,8 +152,8 @@ class NoSpans:
     """Tracing is off: messages carry the bucket's own trace."""
 
     @contextmanager
-    def batch(self, trace: str | None, units: int) -> Iterator[str | None]:  # noqa: ARG002 - the port's signature
-        yield trace
+    def batch(self, batch: PageBatch) -> Iterator[str | None]:
+        yield batch.bucket.trace
 
 
 def dispatcher_in(

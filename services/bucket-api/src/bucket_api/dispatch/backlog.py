@@ -10,6 +10,8 @@ from sync_contracts.buckets import Control
 
 SCAN_EVERY_MS: Final = 1_000
 SCAN_TOUCHED_MS: Final = 200
+SCAN_RESTING_MS: Final = 10_000
+"""A bucket that may not dispatch is looked at for what it still has in flight."""
 SCAN_SHARE: Final = 20
 """A bucket's scans take at most one part in `SCAN_SHARE` of the time."""
 FRONT_UNITS: Final = 800
@@ -68,12 +70,12 @@ class Backlog:
         return self._views.get(page)
 
     def scan_due(self, now_ms: int) -> bool:
-        """Whether to look at the pages again. A bucket at rest that may not dispatch is looked at when touched."""
+        """Whether to look at the pages again."""
         if now_ms < self._next_scan_at:
             return False
         if self.touched or self._scanned_at is None:
             return True
-        return (self.runs or self.in_flight > 0) and now_ms >= self._scanned_at + SCAN_EVERY_MS
+        return now_ms >= self._scanned_at + (SCAN_EVERY_MS if self.runs else SCAN_RESTING_MS)
 
     def scan_begins(self) -> None:
         """Whatever touches the bucket from now on may not be in the scan."""

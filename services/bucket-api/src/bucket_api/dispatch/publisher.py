@@ -29,8 +29,8 @@ class Outbox(Protocol):
 class Spans(Protocol):
     """Makes the span of a page batch."""
 
-    def batch(self, trace: str | None, units: int) -> AbstractContextManager[str | None]:
-        """A span below `trace`, open inside the block; gives its traceparent for the messages, None without a trace."""
+    def batch(self, batch: PageBatch) -> AbstractContextManager[str | None]:
+        """A span below the bucket's trace, open inside the block; gives the traceparent for the batch's messages."""
 
 
 class Lost(Struct, frozen=True):
@@ -56,10 +56,7 @@ class BatchPublisher:
         Only to be called when `settle` says that no mark is outstanding.
         """
         with ExitStack() as spans:
-            traced = [
-                replace(batch, traceparent=spans.enter_context(self._spans.batch(batch.bucket.trace, len(batch.units))))
-                for batch in batches
-            ]
+            traced = [replace(b, traceparent=spans.enter_context(self._spans.batch(b))) for b in batches]
             unknown = await self._send_commands(traced, now_ms)
             parts = [(batch, *_parted(batch.units, missing)) for batch, missing in unknown]
             self._unsent_marks = [dispatched_record(batch, sent, self._by) for batch, sent, _ in parts if sent]
