@@ -107,8 +107,7 @@ def test_in_flight_is_the_sum_over_the_newest_views(scans: list[list[PageView]])
             if seen.page not in newest or newest[seen.page].v < seen.v:
                 newest[seen.page] = seen
     assert backlog.in_flight == sum(seen.dispatched + seen.running for seen in newest.values())
+    due = {page for page, seen in newest.items() if seen.due is not None and seen.due <= NOW}
     assert {page for page, _ in backlog.front(lambda _page: 0, enough=1_000)} == {
-        page
-        for page, seen in newest.items()
-        if seen.due is not None and seen.due <= NOW and seen.pending + seen.waiting
+        page for page in due if newest[page].pending + newest[page].waiting
     }

@@ -74,7 +74,7 @@ class BatchSpans:
         """Open while the batch is sent; gives the traceparent of its messages."""
         parent = context_of(batch.bucket.trace)
         context = trace.set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
-        attributes = {
+        attributes: dict[str, str | int] = {
             TENANT: batch.bucket.tenant,
             BUCKET: batch.bucket.id,
             PAGE: batch.page,
@@ -100,6 +100,8 @@ class DispatcherService:
         self._dispatcher = self._compose()
         self._stopped = asyncio.Event()
         self._tasks = Tasks()
+        self._ticked = health.liveness.expect("dispatch", STALLED_AFTER_S)
+        self._polled = health.liveness.expect("cues", STALLED_AFTER_S)
 
     def _compose(self) -> Dispatcher:
         settings = self._settings
@@ -132,9 +134,7 @@ class DispatcherService:
             [settings.prefixed(EVENTS.name)], listener=Leadership(self._consumer, self._dispatcher, shards)
         )
         await self._consumer.start()
-        beat = partial(self._health.liveness.expect, limit_s=STALLED_AFTER_S)
-        self._ticked = beat("dispatch")
-        self._tasks.own("cues", follow(self._consumer, self._dispatcher, self._stopped, beat("cues")))
+        self._tasks.own("cues", follow(self._consumer, self._dispatcher, self._stopped, self._polled))
         self._tasks.own("dispatch", run_dispatcher(self._dispatcher, now_ms, self._observe, self._stopped))
 
     async def run(self) -> None:
