@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 from sync_contracts.topics import MAX_BATCH_BYTES, TOPICS
 
@@ -62,6 +62,16 @@ class RecordRefused(ValueError):
     log_safe = True
 
 
+class ProducerBroken(RuntimeError):
+    """The broker refused a batch for good: the producer's numbering has a gap and every later batch is refused too.
+
+    An idempotent producer sends again by itself whatever can be sent again, so this is never passing trouble.
+    The process must end; the next one begins with a new producer and replays.
+    """
+
+    log_safe = True
+
+
 def message_headers(schema: str, traceparent: str | None) -> list[tuple[str, bytes]]:
     """Headers of one of our own messages; make them once for a whole batch."""
     own = [CONTENT_TYPE, ("schema", schema.encode())]
@@ -79,12 +89,15 @@ class PartitionBatches:
         self._producer = producer
         self._prefix = topic_prefix
         self._deadline_s = deadline_s
+        self._broken: BaseException | None = None
 
     async def publish(self, topic: str, records: Sequence[Record]) -> None:
         """Publish 1 to some thousands of records; returns when every one is acknowledged.
 
-        Raises `RecordRefused` before anything is sent, `SendUnknown` for what was not acknowledged.
+        Raises `RecordRefused` before anything is sent, `SendUnknown` for what was not acknowledged, and
+        `ProducerBroken` when sending again is of no use.
         """
+        self._refuse_if_broken()
         name = f"{self._prefix}{topic}"
         unknown: dict[int, str] = {}
         limit = RECORD_LIMITS.get(topic, MAX_BATCH_BYTES - FRAMING_BYTES)
@@ -98,6 +111,7 @@ class PartitionBatches:
         lanes = by_partition(records, n_partitions)
         sends = [self._send(name, partition, records, lane, unknown) for partition, lane in lanes.items()]
         await asyncio.gather(*sends)
+        self._refuse_if_broken()
         if unknown:
             raise SendUnknown(topic, records, list(unknown), ", ".join(sorted(set(unknown.values()))))
 
@@ -112,14 +126,25 @@ class PartitionBatches:
                 while rest:
                     batch, taken = self._fill(records, rest)
                     future = await self._producer.send_batch(batch, name, partition=partition)
+                    future.add_done_callback(self._note_failure)  # also long after the deadline
                     open_batches.append((rest[:taken], future))
                     rest = rest[taken:]
                 await asyncio.wait([future for _, future in open_batches])
         except (TimeoutError, KafkaError) as error:
             unknown.update(dict.fromkeys(rest, type(error).__name__))
+            if not isinstance(error, TimeoutError | KafkaTimeoutError) and not error.retriable:
+                self._broken = error
         for positions, future in open_batches:
-            if cause := _failure(future):
-                unknown.update(dict.fromkeys(positions, cause))
+            if not future.done():
+                unknown.update(dict.fromkeys(positions, "TimeoutError"))
+
+    def _note_failure(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._broken = error
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken is not None:
+            raise ProducerBroken(f"a batch was refused: {type(self._broken).__name__}") from self._broken
 
     def _fill(self, records: Sequence[Record], lane: list[int]) -> tuple[Any, int]:
         """A closed batch with as many of the next records as fit, and their number. The first always fits."""
@@ -163,22 +188,3 @@ def refuse_unsendable(record: Record, n_partitions: int, limit: int) -> None:
         raise RecordRefused(f"a record of {size} bytes is above the topic's limit of {limit}")
     if record.key is None and record.value is None:
         raise RecordRefused("a record needs a key or a value")
-
-
-def _failure(future: asyncio.Future[Any]) -> str | None:
-    """Why a batch is not known to be written; None when it is acknowledged.
-
-    An open future stays with the producer, which may still deliver it; its late result must not be reported as lost.
-    """
-    if not future.done():
-        future.add_done_callback(_consume)
-        return "TimeoutError"
-    if future.cancelled():
-        return "CancelledError"
-    error = future.exception()
-    return type(error).__name__ if error is not None else None
-
-
-def _consume(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()

@@ -12,7 +12,14 @@ from aiokafka.structs import ConsumerRecord
 from local_stack.kafka import KafkaServer
 from sync_contracts.topics import DEAD_LETTERS
 from sync_runtime import kafka
-from sync_runtime.publisher import OutgoingRecord, PartitionBatches, RecordRefused, SendUnknown, message_headers
+from sync_runtime.publisher import (
+    OutgoingRecord,
+    PartitionBatches,
+    ProducerBroken,
+    RecordRefused,
+    SendUnknown,
+    message_headers,
+)
 from sync_runtime.settings import RuntimeSettings
 
 TOPIC = "published"
@@ -152,6 +159,35 @@ async def test_a_topic_that_does_not_exist_is_an_unknown_send(
     with pytest.raises(SendUnknown) as unknown:
         await batches.publish("missing", _records(3))
     assert unknown.value.positions == (0, 1, 2)
+
+
+async def test_a_batch_that_the_broker_refuses_breaks_the_producer_for_good(
+    kafka_admin: AIOKafkaAdminClient, settings: RuntimeSettings
+) -> None:
+    name = settings.prefixed("narrow")
+    await kafka_admin.create_topics([NewTopic(name, 1, 1, topic_configs={"max.message.bytes": "1000"})])
+    producer = kafka.producer(settings)
+    await producer.start()
+    batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix)
+
+    with pytest.raises(ProducerBroken, match="MessageSizeTooLargeError"):
+        await batches.publish("narrow", [OutgoingRecord(b"k", os.urandom(5_000))])
+    with pytest.raises(ProducerBroken):
+        await batches.publish(TOPIC, [OutgoingRecord(b"k", b"fits")])
+
+    await kafka.stop_within(producer, 10)
+    await kafka_admin.delete_topics([name])
+
+
+async def test_a_producer_that_was_stopped_is_broken_not_unknown(settings: RuntimeSettings) -> None:
+    producer = kafka.producer(settings)
+    await producer.start()
+    batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix)
+    await batches.publish(TOPIC, [OutgoingRecord(b"k", b"x")])
+    await kafka.stop_within(producer, 10)
+
+    with pytest.raises(ProducerBroken):
+        await batches.publish(TOPIC, [OutgoingRecord(b"k", b"y")])
 
 
 async def test_an_unanswered_send_is_unknown_and_may_still_arrive(
