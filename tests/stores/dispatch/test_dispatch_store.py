@@ -1,0 +1,114 @@
+"""The dispatcher's reads on a real mongod."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bucket_api.dispatch.backlog import Column, PageView
+from bucket_api.dispatch.fairness import Line
+from bucket_api.dispatch.store import DispatchStore, StoreUnavailable
+from motor.motor_asyncio import AsyncIOMotorClient
+from sync_contracts import collections
+from sync_contracts.collections import PAGE_VIEW
+from sync_contracts.pages import Page, page_document, with_units
+from sync_contracts.units import Unit
+from sync_runtime.indexes import create_missing
+from sync_runtime.mongo import Database
+
+from tests.support.planted import Plan, plant
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture
+async def database(mongo_db: Database) -> Database:
+    await create_missing(mongo_db, (collections.BUCKETS, collections.BUCKET_PAGES))
+    return mongo_db
+
+
+def stages(plan: Any) -> set[str]:
+    """Every stage of an executed plan, wherever it is nested."""
+    if isinstance(plan, list):
+        return set().union(*map(stages, plan))
+    if isinstance(plan, dict):
+        own = {plan["stage"]} if isinstance(plan.get("stage"), str) else set()
+        return own.union(*map(stages, plan.values()))
+    return set()
+
+
+async def test_active_buckets_of_all_shards_are_found_and_ended_ones_are_not(database: Database) -> None:
+    columns = [{"module": "notices", "period": None}, {"module": "gstr2b", "period": "2026-10"}]
+    changes = {"trace": TRACE, "control": "PAUSE", "columns": columns}
+    await plant(database, Plan("b_1", "t_1", shard=3, changes=changes))
+    await plant(database, Plan("b_2", "t_2", shard=9))
+    await plant(database, Plan("b_3", "t_3", changes={"status": "COMPLETED", "active": None}))
+    found = {bucket.id: bucket for bucket in await DispatchStore(database).active_buckets()}
+    assert set(found) == {"b_1", "b_2"}
+    first = found["b_1"]
+    assert (first.tenant, first.shard, first.control, first.trace) == ("t_1", 3, "PAUSE", TRACE)
+    assert first.columns == (Column("notices"), Column("gstr2b", "2026-10"))
+
+
+async def test_views_follow_the_pages_and_come_in_plan_order(database: Database) -> None:
+    pages = await plant(database, Plan("b_1", clients=5, columns=2, page_size=2))
+    await plant(database, Plan("b_2", tenant="t_two", clients=1))
+    changed = with_units(pages[1], {(0, 0): Unit("D", 1), (0, 1): Unit("W", 1, t=70), (1, 0): Unit("S", 1)})
+    await database["bucket_pages"].replace_one({"_id": changed.id}, page_document(changed))
+    views = await DispatchStore(database).views(["b_1", "b_2", "b_none"])
+    assert [view.page for view in views["b_1"]] == [0, 1, 2]
+    assert views["b_1"][1] == PageView(1, 1, pending=1, waiting=1, dispatched=1, running=0, due=0)
+    assert len(views["b_2"]) == 1
+    assert views["b_none"] == []
+
+
+async def test_a_page_without_waiting_units_is_never_due(database: Database) -> None:
+    plan = Plan("b_1", clients=1, columns=1)
+    await plant(database, plan, plan.pages(Unit("S", 1)))
+    (view,) = (await DispatchStore(database).views(["b_1"]))["b_1"]
+    assert view.due is None
+
+
+async def test_scans_are_answered_by_the_index_alone(database: Database) -> None:
+    await plant(database, Plan("b_1", clients=30, page_size=10))
+    fields = {"_id": 0, **dict.fromkeys(("b", "p", "v", "cp", "cw", "cd", "cr", "due"), 1)}
+    cursor = database["bucket_pages"].find({"b": {"$in": ["b_1"]}}, fields).hint([(name, 1) for name in PAGE_VIEW])
+    explained = await cursor.explain()
+    assert explained["executionStats"]["totalDocsExamined"] == 0
+    active = {"active": True, "shard": {"$gte": 0}, "status": "RUNNING"}
+    explained = await database["buckets"].find(active).explain()
+    assert "IXSCAN" in stages(explained["queryPlanner"]["winningPlan"])
+
+
+async def test_pages_come_with_what_their_units_need_in_order_of_dispatch(database: Database) -> None:
+    columns = [{"module": "notices", "period": None}, {"module": "return_register", "period": "2026-27"}]
+    pages: list[Page] = await plant(database, Plan("b_1", clients=2, changes={"columns": columns}))
+    changed = with_units(pages[0], {(1, 0): Unit("W", 1, t=9, k="token", e="PORTAL_PREPARING")})
+    await database["bucket_pages"].replace_one({"_id": changed.id}, page_document(changed))
+    store = DispatchStore(database)
+    (bucket,) = await store.active_buckets()
+    (image,) = await store.pages([(bucket, 0), (bucket, 77)])
+    assert image.clients == pages[0].clients
+    assert (image.view.v, image.view.waiting) == (changed.v, 1)
+    assert [(unit.address, unit.attempt, unit.cont) for unit in image.waiting] == [
+        ((1, 0), 2, "token"),
+        ((0, 1), 1, None),
+        ((0, 0), 1, None),
+        ((1, 1), 1, None),
+    ]
+
+
+async def test_lines_are_read_with_rate_and_gate(database: Database) -> None:
+    at = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+    await database["upstreams"].insert_many([{"_id": "u1", "rate": 100.0, "closed_until": at}, {"_id": "u2"}])
+    lines = await DispatchStore(database).lines()
+    assert sorted(lines, key=lambda line: line.closed_until_ms) == [
+        Line(None, 0),
+        Line(100.0, int(at.timestamp() * 1_000)),
+    ]
+
+
+async def test_a_database_that_does_not_answer_is_told_from_an_empty_one() -> None:
+    nowhere: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient("mongodb://127.0.0.1:1/", timeoutMS=100)
+    with pytest.raises(StoreUnavailable):
+        await DispatchStore(nowhere["any"]).active_buckets()
+    nowhere.close()
