@@ -17,7 +17,7 @@ PROJECTS = {
     for path in sorted(ROOT.glob(f"{pattern}/pyproject.toml"))
 }
 OURS = {package.name: [name] for name, path in PROJECTS.items() for package in (path.parent / "src").iterdir()}
-OF_MODULE = packages_distributions() | OURS
+OF_MODULE = {**packages_distributions(), **OURS}
 
 
 def normal(name: str) -> str:
