@@ -1,4 +1,4 @@
-"""What a module sees of the world: the portal and its own earlier parts. A module knows nothing of HTTP, sessions or MongoDB.
+"""What a module sees of the world: the portal and its own earlier parts, nothing of HTTP, sessions or MongoDB.
 
 A module asks the portal in order, checks that what came is complete, and returns one `Result`. It never waits, never
 retries and never raises for what a portal may answer: refusals are values.
@@ -13,21 +13,25 @@ from sync_contracts.outcomes import Code, OutcomeClass
 
 
 class Call(Struct, frozen=True):
-    """One question to the portal: a logical action of the profile (`twob.get`) with logical parameters (`period`, `part`)."""
+    """One question to the portal: a logical action of the profile (`twob.get`) with logical parameters (`period`)."""
 
     action: str
     params: Mapping[str, str] = {}
 
 
 class Answer(Struct, frozen=True):
-    """Data of the portal. `payload` is the decoded JSON with numbers as `Decimal`; `raw` its plain text, kept for later parsers."""
+    """Data of the portal. `payload` is the decoded JSON, fractions as `Decimal`; `raw` its plain text."""
 
     payload: Any
     raw: bytes
 
 
 class Refusal(Struct, frozen=True):
-    """The portal (or our own limiter or gate) did not answer with data. `code` is the portal's own, never its text."""
+    """The portal (or our own limiter or gate) did not answer with data. `code` is the portal's own, never its text.
+
+    Two codes are ours: SESSION_BUSY (class RATE_LIMITED; another step of the client's session goes on: an uncounted
+    CLIENT_SERIAL) and LOGIN_GUARD (class CREDENTIAL_INVALID; no log-in until the credential changes).
+    """
 
     outcome: OutcomeClass
     code: str | None = None
@@ -40,7 +44,7 @@ class Portal(Protocol):
     """The portal as seen by one unit of one client. One rate permit per call; session handling is inside."""
 
     async def call(self, call: Call) -> Answer | Refusal:
-        """Ask once. A refusal by a missing rate permit, a closed gate or a dead session is a `Refusal` like any other."""
+        """Ask once. A missing rate permit, a closed gate and a dead session are refusals like any other."""
         ...
 
 
@@ -78,8 +82,8 @@ class Request(Struct, frozen=True):
 class Fetched(Struct, frozen=True):
     """Complete and checked data.
 
-    `body`: what is stored (canonical JSON, amounts as exact decimal text); `rows` its record count; `marker` the portal's own
-    sign of change; `totals`: control totals `{name: {"ours": …, "portal": …}}` for the statement; `flags`: checks made.
+    `body`: what is stored (canonical JSON, amounts as exact decimal text): a body equal to the stored one is no change.
+    `rows` its record count; `marker` given back as `Previous.marker`, stored also when the body did not change; `totals`: control totals `{name: {"ours": …, "portal": …}}` for the statement; `flags`: checks made.
     """
 
     body: bytes
@@ -99,7 +103,7 @@ class Unchanged(Struct, frozen=True):
 
 
 class Observed(Struct, frozen=True):
-    """The portal answered that there is nothing to get: NOT_YET, PRECONDITION, NOT_APPLICABLE or EMPTY, with what it said."""
+    """There is nothing to get: NOT_YET, PRECONDITION, NOT_APPLICABLE or EMPTY, with what the portal said."""
 
     code: Code
     portal_code: str | None
@@ -107,7 +111,7 @@ class Observed(Struct, frozen=True):
 
 
 class Incomplete(Struct, frozen=True):
-    """Data came but a check failed: SECTION_MISSING, TOTALS_MISMATCH or INTEGRITY_MISMATCH. Nothing of it becomes current."""
+    """A check failed: SECTION_MISSING, TOTALS_MISMATCH or INTEGRITY_MISMATCH. Nothing becomes current."""
 
     code: Code
     detail: Mapping[str, str] = {}

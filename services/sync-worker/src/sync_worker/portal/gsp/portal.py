@@ -13,8 +13,7 @@ from sync_worker.portal.gsp.guard import after_wrong_username, guard_of
 from sync_worker.portal.gsp.identity import Identity, identity_of
 from sync_worker.portal.gsp.keys import Keys, TenantVault
 from sync_worker.portal.gsp.line import Answered, Clock, Line, Meter, Permit
-from sync_worker.portal.gsp.session import ClientSession, SessionStore
-from sync_worker.portal.gsp.store import stored_of
+from sync_worker.portal.gsp.session import ClientSession, SessionStore, stored_of
 from sync_worker.portal.gsp.styles import STYLES, plain_data
 
 _RENEWING: Final = frozenset({OutcomeClass.REFRESH, OutcomeClass.REHANDSHAKE})

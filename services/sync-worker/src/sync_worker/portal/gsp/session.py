@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
+from sync_contracts.documents import PortalSessionDocument
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Refusal
@@ -36,6 +37,18 @@ class Stored(Struct, frozen=True):
     tver: int = 0
     cred_ref: str | None = None
     guard: dict[str, Any] | None = None
+
+
+def stored_of(document: PortalSessionDocument) -> Stored:
+    """The session's part of a document read with majority."""
+    return Stored(
+        token_enc=document.get("token_enc"),
+        token_exp=document.get("token_exp"),
+        consent_until=document.get("consent_until"),
+        tver=document.get("tver", 0),
+        cred_ref=document.get("cred_ref"),
+        guard=document.get("guard"),
+    )
 
 
 class SessionStore(Protocol):

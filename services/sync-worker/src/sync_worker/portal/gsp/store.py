@@ -12,7 +12,7 @@ from sync_contracts.documents import OtpRequestDocument, OtpState, PortalSession
 
 from sync_worker.portal.gsp.identity import credential_id, identity_of
 from sync_worker.portal.gsp.otp import Access
-from sync_worker.portal.gsp.session import Stored
+from sync_worker.portal.gsp.session import Stored, stored_of
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
@@ -89,18 +89,6 @@ class MongoAccess:
         credential = await self._credentials.find_one({"_id": credential_id(tenant, client), "tenant_id": tenant})
         identity = identity_of(tenant, cast("Any", found), cast("Any", credential))
         return Access(identity, found["line_id"], None if credential is None else credential["username_enc"])
-
-
-def stored_of(document: PortalSessionDocument) -> Stored:
-    """The session's part of a document read with majority."""
-    return Stored(
-        token_enc=document.get("token_enc"),
-        token_exp=document.get("token_exp"),
-        consent_until=document.get("consent_until"),
-        tver=document.get("tver", 0),
-        cred_ref=document.get("cred_ref"),
-        guard=document.get("guard"),
-    )
 
 
 def _id(tenant: str, client: str) -> str:
