@@ -3,14 +3,20 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 POLL_S = 0.02
 
 
-async def eventually(condition: Callable[[], Awaitable[T] | T], deadline_s: float = 10, *, what: str = "") -> T:
+@overload
+async def eventually(
+    condition: Callable[[], Coroutine[Any, Any, T]], deadline_s: float = 10, *, what: str = ""
+) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], deadline_s: float = 10, *, what: str = "") -> T: ...
+async def eventually(condition: Callable[[], Any], deadline_s: float = 10, *, what: str = "") -> Any:
     """Poll until the condition, plain or async, gives something true; returns it. AssertionError at the deadline."""
     end = time.monotonic() + deadline_s
     while True:
