@@ -1,1 +1,1 @@
-"""The language the services speak: messages, topics, documents, units and pages. Pure; msgspec and the standard library only."""
+"""The language the services speak: messages, topics, documents, units, pages. Pure: msgspec, standard library."""

@@ -17,7 +17,7 @@ UserStatus = Literal[
     "queued", "running", "waiting", "paused", "cancelling", "complete", "complete_with_gaps", "failed", "cancelled"
 ]
 Totals = Mapping[str, int]
-"""Σ of the page counters by letter: p pending, w waiting, d dispatched, r running, s succeeded, f failed, c cancelled."""
+"""Σ of the page counters: p pending, w waiting, d dispatched, r running, s succeeded, f failed, c cancelled."""
 
 _USER_STATUS_OF: Final[dict[Status, UserStatus]] = {
     "COMPLETED": "complete",
@@ -43,7 +43,7 @@ def digest(value: Any) -> str:
 
 
 def bucket_id(tenant: str, key: str, body_sha: str, plan_sha: str) -> str:
-    """Deterministic id: the same tenant, key, body and evaluated list give the same bucket, so pages of two lists never mix."""
+    """Deterministic id: same tenant, key, body and list give the same bucket, so pages of two lists never mix."""
     return f"b_{uuid5(BUCKET_NAMESPACE, chr(0).join((tenant, key, body_sha, plan_sha))).hex}"
 
 

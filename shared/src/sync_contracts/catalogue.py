@@ -33,8 +33,8 @@ DefaultPeriod = Literal["live", "current_year", "newest_published"]
 class ModuleInfo(Struct, frozen=True):
     """What is known of a module before it is fetched.
 
-    `order`: place among a client's units (cheap first). `least_calls`, `usual_calls`: portal calls per client and period,
-    working values. `cooldown_s`: a result younger than this is not fetched again unless forced.
+    `order`: place among a client's units (cheap first). `least_calls`, `usual_calls`: portal calls per client
+    and period, working values. `cooldown_s`: a result younger than this is not fetched again unless forced.
     """
 
     module: Module

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Index(Struct, frozen=True):
-    """One index. `keys`: `(field, 1 or -1)`; `partial`: filter of a partial index; `ttl_s`: expiry after the indexed time."""
+    """One index. `keys`: `(field, 1 or -1)`; `partial`: its filter; `ttl_s`: expiry after the indexed time."""
 
     name: str
     keys: tuple[tuple[str, int], ...]
@@ -75,6 +75,7 @@ OTP_REQUESTS: Final = Collection(
 UPSTREAMS: Final = Collection("upstreams", ("worker", "api: limits"))
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
+FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
 ATTEMPTS: Final = Collection("attempts", ("aggregator",), (Index("page", _up("b", "p")),))
 COLLECTIONS: Final = (
     BUCKETS,
@@ -88,5 +89,6 @@ COLLECTIONS: Final = (
     UPSTREAMS,
     DATASETS,
     DATASET_CHUNKS,
+    FROZEN_LISTS,
     ATTEMPTS,
 )

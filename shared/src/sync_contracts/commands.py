@@ -5,7 +5,6 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
 PageNumber = Annotated[int, Meta(ge=0, le=4999)]
 ClientIndex = Annotated[int, Meta(ge=0, le=99)]

@@ -1,4 +1,4 @@
-"""Documents that more than one service reads: their fields and who writes them. Times are milliseconds unless a name says otherwise."""
+"""Documents that more than one service reads: their fields and who writes them. Integer times are milliseconds."""
 
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
@@ -14,7 +14,7 @@ class ColumnDocument(TypedDict):
 
 
 class RetryDocument(TypedDict):
-    """One retry: which round it began and what it selected. `sel`: page number (as text) -> bitmap of units, until applied."""
+    """One retry: its round and what it selected. `sel`: page number (as text) -> bitmap of units, until applied."""
 
     round: int
     key: str
@@ -64,7 +64,8 @@ class ControlDocument(TypedDict):
 
 
 class BucketDocument(TypedDict):
-    """`buckets`. Written by the API; `status`, `active`, `results`, `notify`, `notified`, `summary`, `purge_at` by the aggregator."""
+    """`buckets`. Written by the API; `status`, `active`, `results`, `notify`, `notified`, `summary`, `purge_at` by the
+    aggregator."""
 
     _id: str
     tenant_id: str
@@ -137,7 +138,7 @@ class TenantDocument(TypedDict):
 
 
 class CredentialDocument(TypedDict):
-    """`credentials`, id `tenant:client:kind`. Encrypted parts are readable only by the worker. `cred_ver` grows with each change."""
+    """`credentials`, id `tenant:client:kind`. Opens only in the worker. `cred_ver` grows with each change."""
 
     _id: str
     tenant_id: str
@@ -151,7 +152,7 @@ class CredentialDocument(TypedDict):
 
 
 class RunDocument(TypedDict):
-    """The newest take of a client's fence: which record, its how manieth delivery, when, and the take's own random number."""
+    """The newest take of a client's fence: the record, its count of deliveries, when, and the take's random number."""
 
     rec: str
     d: int
@@ -200,7 +201,7 @@ class OtpRequestDocument(TypedDict):
 
 
 class DatasetDocument(TypedDict):
-    """`datasets`, id `tenant:client:module:period` (period `-` for live data). Written by the worker under the client's fence.
+    """`datasets`, id `tenant:client:module:period` (`-` for live data). Written by the worker under the client's fence.
 
     `data`: up to 16 kB inline (then `n_chunks` is 0), compressed and encrypted; `sha256` over the canonical plain text.
     """
@@ -229,7 +230,7 @@ class DatasetDocument(TypedDict):
 
 
 class AttemptsDocument(TypedDict):
-    """`attempts`: what a page write folded, inserted before it. Evidence only; readers de-duplicate by `(ci, mi, a, code)`.
+    """`attempts`: what a page write folded, inserted before it. Evidence; readers de-duplicate by `(ci, mi, a, code)`.
 
     Each entry of `u` is `[ci, mi, a, code, counted, at, queue_ms, call_ms, calls, http, pcode, trace]`.
     """

@@ -1,4 +1,4 @@
-"""Notification: a bucket's round has ended. Topic `gst.sync.buckets.v1`, key `bucket`. At least once: de-duplicate by `id`."""
+"""Notification: a bucket's round has ended. Topic `gst.sync.buckets.v1`; at least once: de-duplicate by `id`."""
 
 from typing import Annotated, Final, Literal
 

@@ -1,7 +1,7 @@
-"""The page: plan, state and counters of up to 100 clients of a bucket, as one document. Pure: document <-> units, counters, timers.
+"""The page: plan, state and counters of up to 100 clients of a bucket, as one document. Pure.
 
-Every change of a page is one compare-and-set on its version `v`; counters, `due` and `dl` are recomputed from the units in
-the same write, never incremented.
+Every change of a page is one compare-and-set on its version `v`; counters, `due` and `dl` are recomputed from the units
+in the same write, never incremented.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,11 +26,13 @@ COUNTERS: Final = ("cp", "cw", "cd", "cr", "cs", "cf", "cc")
 TOTAL_NAMES: Final = dict(zip(COUNTERS, "pwdrsfc", strict=True))
 """Counter of a page -> its letter in a bucket's totals (`summary`, `results`, notifications)."""
 
+IN_FLIGHT: Final = frozenset({DISPATCHED, RUNNING})
+
 Row = tuple[Unit, ...]
 
 
 class Page(Struct, frozen=True):
-    """One page in memory. `rows[ci][mi]` is the unit of client `ci` in column `mi`; `clients[ci]` its internal client id."""
+    """One page in memory. `rows[ci][mi]` is the unit of client `ci` in column `mi`; `clients[ci]` is its id."""
 
     id: str
     bucket: str
@@ -83,7 +85,7 @@ def tally(rows: Iterable[Sequence[Unit]]) -> Tally:
             if state == WAITING:
                 pending += unit.a % 1000 == 0
                 due = unit.t if due is None or unit.t < due else due
-            elif state == DISPATCHED or state == RUNNING:
+            elif state in IN_FLIGHT:
                 deadline = unit.t if deadline is None or unit.t < deadline else deadline
     counters = {COUNTER_OF_STATE[state]: count for state, count in states.items()}
     counters["cp"] = pending
@@ -148,14 +150,14 @@ def page_document(page: Page) -> dict[str, Any]:
 
 
 def changed(page: Page, change: Callable[[int, int, Unit], Unit], *, round_: int | None = None) -> Page:
-    """The page with `change(ci, mi, unit)` applied to every unit; the same object when nothing (nor the round) changes."""
+    """The page with `change(ci, mi, unit)` applied to every unit; the same object when nothing changes."""
     rows = tuple(tuple(change(ci, mi, unit) for mi, unit in enumerate(row)) for ci, row in enumerate(page.rows))
     r = page.r if round_ is None else round_
     return page if r == page.r and rows == page.rows else replace(page, rows=rows, r=r, v=page.v + 1)
 
 
 def with_units(page: Page, units: Mapping[tuple[int, int], Unit]) -> Page:
-    """The page with the units at the given addresses replaced and its version raised; the same object for an empty mapping."""
+    """The page with these units replaced and its version raised; the same object for an empty mapping."""
     if not units:
         return page
     rows: list[Row | list[Unit]] = list(page.rows)
@@ -168,7 +170,7 @@ def with_units(page: Page, units: Mapping[tuple[int, int], Unit]) -> Page:
 
 
 def update_of(old: Page, new: Page) -> dict[str, Any]:
-    """The MongoDB update that carries `old` to `new`: changed units, all derived fields, version. Filter: `{_id, v: old.v}`."""
+    """The update that carries `old` to `new`: changed units, derived fields, version. Its filter: `{_id, v: old.v}`."""
     tallied = tally(new.rows)
     fields: dict[str, Any] = {"v": new.v, "r": new.r, "h": tallied.h, **tallied.counters}
     for ci, (before, after) in enumerate(zip(old.rows, new.rows, strict=True)):

@@ -1,4 +1,4 @@
-"""Session command: carry out one step of a client's portal session. Topic `gst.sync.sessions.v1`, key `tenant:client`, at most 4 KiB.
+"""Session command: carry out one step of a client's portal session. Topic `gst.sync.sessions.v1`, at most 4 KiB.
 
 The document in `otp_requests` is written first and is the truth; a lost or expired step ends there as failed.
 """
@@ -17,7 +17,7 @@ Step = Literal["OTP_REQUEST", "OTP_SUBMIT", "CHECK", "LOGOUT"]
 
 
 class SessionCommand(Struct, frozen=True, kw_only=True):
-    """One step. `secret` (OTP_SUBMIT only): base64 of the code encrypted for the tenant, bound to tenant, client and request."""
+    """One step. `secret` (OTP_SUBMIT only): base64 of the code, encrypted for tenant, client and request."""
 
     v: Literal[1] = 1
     tenant: Id

@@ -1,8 +1,8 @@
 """The unit and `fold`: the one place that says how a fact changes a unit. Pure.
 
-A unit is client × module × period of a bucket. Its version is `(attempt, rank)`; a fact changes it only if it is strictly
-newer in that order, terminal states absorb every fact of their round, and a success is final. Therefore replayed,
-duplicated, reordered and late facts are harmless: folding one that is already reflected changes nothing.
+A unit is client × module × period of a bucket. Its version is `(attempt, rank)`; a fact changes it only if it is
+strictly newer in that order, terminal states absorb every fact of their round, and a success is final. Therefore
+replayed, duplicated, reordered and late facts are harmless: folding one that is already reflected changes nothing.
 """
 
 from enum import StrEnum
@@ -56,7 +56,7 @@ DEFAULT_LIMITS: Final = Limits()
 class Unit(Struct, frozen=True, gc=False):
     """State of one unit, with the short field names of the page document.
 
-    s state · a attempt · f counted failures of the round · t next_at (W), deadline (D, R) or finished_at (S, F, C), in ms ·
+    s state · a attempt · f counted failures of the round · t next_at (W), deadline (D, R) or finished_at (S, F, C), ms ·
     n rows · e code (None: none, or OK in S) · k continuation token (open units) · g flags · x the portal's own code.
     """
 
@@ -96,7 +96,7 @@ def round_of(attempt: int) -> int:
 
 
 def is_ahead(unit: Unit, attempt: int) -> bool:
-    """Whether a fact is further ahead of this image than a genuine one can be: the image is old, or the fact is forged."""
+    """Whether a fact is further ahead than a genuine one can be: this image is old, or the fact is forged."""
     return unit.s != SUCCEEDED and attempt > unit.a + 1
 
 
@@ -105,24 +105,34 @@ def fold(unit: Unit, fact: Fact, now_ms: int, limits: Limits = DEFAULT_LIMITS) -
 
     `now_ms` is the clock of the single writer of pages: the only clock that turns a delay into a time.
     """
-    if unit.s == SUCCEEDED or round_of(fact.attempt) < round_of(unit.a) or unit.s in TERMINAL:
+    if unit.s in TERMINAL or round_of(fact.attempt) < round_of(unit.a):
         return unit
     kind = fact.type
     if kind is FactType.SUCCEEDED:
         code = None if fact.code == Code.OK else fact.code
         return Unit(SUCCEEDED, fact.attempt, unit.f, now_ms, fact.rows, code, None, fact.flags or None, fact.pcode)
     if kind is FactType.FAILED or kind is FactType.CANCELLED:
-        if fact.attempt < unit.a:
-            return unit
-        state: UnitState = FAILED if kind is FactType.FAILED else CANCELLED
-        return Unit(state, fact.attempt, unit.f, now_ms, unit.n, fact.code, None, unit.g, fact.pcode)
+        return _after_verdict(unit, fact, now_ms)
     if (fact.attempt, RANK_OF_FACT[kind]) <= (unit.a, RANK_OF_STATE[unit.s]):
         return unit
-    if kind is FactType.RETRY:
-        return _after_retry(unit, fact, now_ms, limits)
-    if kind is FactType.STARTED:
-        return Unit(RUNNING, fact.attempt, unit.f, now_ms + limits.running_ms, unit.n, unit.e, unit.k, unit.g, unit.x)
-    return Unit(DISPATCHED, fact.attempt, unit.f, now_ms + limits.dispatched_ms, unit.n, unit.e, unit.k, unit.g, unit.x)
+    return (
+        _after_retry(unit, fact, now_ms, limits) if kind is FactType.RETRY else _in_flight(unit, fact, now_ms, limits)
+    )
+
+
+def _after_verdict(unit: Unit, fact: Fact, now_ms: int) -> Unit:
+    """A verdict counts only for the current attempt."""
+    if fact.attempt < unit.a:
+        return unit
+    state: UnitState = FAILED if fact.type is FactType.FAILED else CANCELLED
+    return Unit(state, fact.attempt, unit.f, now_ms, unit.n, fact.code, None, unit.g, fact.pcode)
+
+
+def _in_flight(unit: Unit, fact: Fact, now_ms: int, limits: Limits) -> Unit:
+    started = fact.type is FactType.STARTED
+    state: UnitState = RUNNING if started else DISPATCHED
+    deadline = now_ms + (limits.running_ms if started else limits.dispatched_ms)
+    return Unit(state, fact.attempt, unit.f, deadline, unit.n, unit.e, unit.k, unit.g, unit.x)
 
 
 def _after_retry(unit: Unit, fact: Fact, now_ms: int, limits: Limits) -> Unit:
@@ -155,7 +165,7 @@ DISPLAY_STATES: Final = (
     "skipped_gap",
     "cancelled",
 )
-"""Order of the display counts of a page (`h`): the ten user-visible states, with `done` by outcome and `skipped` by gap."""
+"""Order of the display counts of a page (`h`): the user-visible states, `done` by outcome and `skipped` by gap."""
 
 _SUCCEEDED_AS: Final[dict[str | None, int]] = {
     None: 4,
