@@ -56,7 +56,7 @@ DEFAULT_LIMITS: Final = Limits()
 class Unit(Struct, frozen=True, gc=False):
     """State of one unit, with the short field names of the page document.
 
-    s state · a attempt · f counted failures of the round · t next_at (W), deadline (D, R) or finished_at (S, F, C), ms ·
+    s state · a attempt · f counted failures of the round · t next_at (W), deadline (D, R) or ended_at (S, F, C), ms ·
     n rows · e code (None: none, or OK in S) · k continuation token (open units) · g flags · x the portal's own code.
     """
 
