@@ -2,15 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sync_contracts.commands import Command
 from sync_worker.intake.lanes import Delivery, Lanes
+
+from tests.unit.worker import records
 
 
 def delivery(tenant: str, client: str, offset: int, partition: int = 0) -> Delivery:
-    command = Command(
-        tenant=tenant, bucket="b_1", client=client, page=0, ci=0, mi=0, attempt=1, module="null", shard=0, issued_at=0
-    )
-    return Delivery("commands", partition, offset, command)
+    return records.delivery(records.command(tenant, client), offset, partition)
 
 
 def test_a_client_runs_one_unit_at_a_time_in_log_order() -> None:

@@ -6,12 +6,13 @@ the number `by`, drawn for each take, tells whether what is found is one's own.
 
 import random
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec import Struct
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 from sync_contracts.collections import PORTAL_SESSIONS
+from sync_contracts.documents import PortalSessionDocument
 
 from sync_worker.combining import Combiner
 from sync_worker.durable import Database, is_outage, until_answered
@@ -21,10 +22,14 @@ DUPLICATE_KEY: Final = 11000
 
 
 class Fence(Struct, frozen=True):
-    """A fence that is one's own. `deliveries`: how often this record has been taken without another in between."""
+    """A fence that is one's own. `deliveries`: how often this record has been taken without another in between.
+
+    `session`: the document it lies in, read with majority.
+    """
 
     value: int
     deliveries: int
+    session: PortalSessionDocument
 
 
 class Take(Struct, frozen=True):
@@ -57,7 +62,7 @@ class FenceStore:
     async def held(self, takes: Sequence[Take]) -> list[Fence | None]:
         """The fence of each take, None where another delivery took it later or the take was lost."""
         wanted = {"_id": {"$in": [_session(take) for take in takes]}}
-        found = await until_answered(lambda: self._sessions.find(wanted, {"fence": 1, "run": 1}).to_list(len(takes)))
+        found = await until_answered(lambda: self._sessions.find(wanted).to_list(len(takes)))
         sessions = {document["_id"]: document for document in found}
         return [_own(sessions.get(_session(take)), take) for take in takes]
 
@@ -99,4 +104,4 @@ def _take(take: Take) -> list[dict[str, Any]]:
 def _own(session: dict[str, Any] | None, take: Take) -> Fence | None:
     if session is None or session["run"]["by"] != take.by:
         return None
-    return Fence(session["fence"], session["run"]["d"])
+    return Fence(session["fence"], session["run"]["d"], cast("PortalSessionDocument", session))

@@ -4,14 +4,14 @@ Nothing here waits: everything longer than a call becomes a `TryAgain` with a de
 """
 
 import re
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 from sync_contracts.events import MAX_DELAY_MS
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
 
-from sync_worker.modules.port import Incomplete, Refusal
+from sync_worker.modules.port import Fetched, Incomplete, Observed, Refusal, Unchanged
 
 SESSION_BUSY: Final = "SESSION_BUSY"
 """Refusal code: another step of this client's session (refresh, OTP, log-out) holds its lock."""
@@ -135,6 +135,20 @@ def _waiting(refusal: Refusal, unit: Unit, jitter: float, delays: Delays) -> Try
     delay = getattr(delays, usual) if refusal.retry_after_ms is None else refusal.retry_after_ms
     cont = refusal.detail.get("token") if code is Code.PORTAL_PREPARING else None
     return TryAgain(code, False, _spread(delay, jitter), cont, pcode)
+
+
+def obtained(result: Fetched | Unchanged | Observed, code: Code | None = None, ver: str | None = None) -> Done:
+    """How the attempt ends when it obtained what there was. `code`, `ver`: what storing it has shown."""
+    match result:
+        case Fetched(rows=rows, flags=flags):
+            return Done(code or Code.OK, rows, flags, ver)
+        case Unchanged(rows=rows, flags=flags):
+            return Done(code or Code.UNCHANGED, rows, flags, ver)
+        case Observed(code=observed, portal_code=pcode):
+            rows_known = 0 if observed is Code.EMPTY else None
+            return Done(observed, rows_known, pcode=portal_code(pcode))
+        case _:
+            assert_never(result)
 
 
 def after_incomplete(incomplete: Incomplete, unit: Unit, jitter: float, delays: Delays = DELAYS) -> Ending:

@@ -39,6 +39,10 @@ class Tracker:
         """Whether the partition must be paused: too much lies between the lowest unfinished and the next offset."""
         return self._next - self._base >= self._span
 
+    def went_back(self, offset: int) -> bool:
+        """Whether the consumer receives this offset a second time: the topic was truncated or made anew."""
+        return offset < self._next
+
     def reach(self, offset: int) -> None:
         """The consumer has received this offset: what it jumped over does not exist."""
         start = max(self._next, self._base)

@@ -1,0 +1,248 @@
+"""One attempt of one unit, from its preflight to its ending: fence, fetch, store. Nothing here waits or retries."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from msgspec import Struct
+from sync_contracts.catalogue import MODULES
+from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
+from sync_contracts.outcomes import Code, OutcomeClass
+from sync_contracts.units import Unit
+
+from sync_worker.combining import CombinerFull
+from sync_worker.datasets.keeping import DatasetKeeper, LostBase, Undecided
+from sync_worker.datasets.versions import Known, Target, target_of
+from sync_worker.durable import StoreUnavailable
+from sync_worker.execution import retry
+from sync_worker.execution.fence import Fences
+from sync_worker.execution.preflight import Go
+from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
+from sync_worker.execution.subjects import Subject, Subjects
+from sync_worker.intake.lanes import Delivery
+from sync_worker.modules.port import (
+    Fetched,
+    Incomplete,
+    Observed,
+    Parts,
+    Portal,
+    Previous,
+    Refusal,
+    Request,
+    Result,
+    SyncModule,
+    Unchanged,
+)
+from sync_worker.tenant_keys import UnknownTenant
+
+UNIT_LIMIT_S: Final = 300.0
+MAX_DELIVERIES: Final = 3
+GATE_MS: Final = 60_000
+log = logging.getLogger(__name__)
+
+
+class Meter(Protocol):
+    """What a unit's portal calls cost."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def call_ms(self) -> int: ...
+    @property
+    def http(self) -> int: ...
+
+
+class MeteredPortal(Portal, Protocol):
+    """The portal of one unit, with its meter."""
+
+    @property
+    def meter(self) -> Meter: ...
+
+
+class Portals(Protocol):
+    """Opens the portal for a unit; `permit` is asked before each HTTP call."""
+
+    def open(
+        self,
+        tenant: str,
+        client: ClientDocument,
+        credential: CredentialDocument | None,
+        *,
+        permit: "Permit",
+        session: PortalSessionDocument | None = None,
+    ) -> MeteredPortal: ...
+
+
+class Permit(Protocol):
+    """None: the call may be made now."""
+
+    async def __call__(self) -> Refusal | None: ...
+
+
+class Limits(Protocol):
+    """Rates and gates of the lines to portals."""
+
+    async def permit(self, line: str) -> Refusal | None: ...
+    async def told_too_many(self, line: str) -> None: ...
+    async def told_maintenance(self, line: str, for_ms: int) -> None: ...
+
+
+class NoParts:
+    """For a module that stores nothing."""
+
+    async def kept(self, gen: str) -> Mapping[str, bytes]:  # noqa: ARG002 - nothing is kept
+        """Nothing."""
+        return {}
+
+    async def keep(self, name: str, data: bytes, *, gen: str, expected: int) -> None:
+        """Nothing is kept."""
+
+
+class Attempted(Struct, frozen=True):
+    """How an attempt ended, and what its calls cost (None: the portal was not opened)."""
+
+    ending: Ending
+    meter: Meter | None = None
+
+
+class Attempts:
+    """Carries out attempts. `draw` gives the jitter of delays, `now` aware UTC."""
+
+    def __init__(
+        self,
+        *,
+        modules: Mapping[str, SyncModule],
+        subjects: Subjects,
+        fences: Fences,
+        keeper: DatasetKeeper,
+        portals: Portals,
+        limits: Limits,
+        draw: random.Random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        unit_limit_s: float = UNIT_LIMIT_S,
+    ) -> None:
+        self._modules = modules
+        self._subjects = subjects
+        self._fences = fences
+        self._keeper = keeper
+        self._portals = portals
+        self._limits = limits
+        self._draw = draw
+        self._now = now
+        self._unit_limit_s = unit_limit_s
+
+    async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
+        """Run the unit once."""
+        command = delivery.command
+        module = self._modules.get(command.module)
+        if module is None:
+            return Attempted(GiveUp(Code.SERVICE_CONFIG))
+        subject = await self._subjects.of(command.tenant, command.client)
+        if subject is None or subject.client["status"] != "active":
+            return Attempted(GiveUp(Code.CLIENT_INACTIVE))
+        if module.stores:
+            return await self._fenced(delivery, go, module, subject)
+        portal = self._open(command.tenant, subject, None)
+        result = await self._fetched(module, self._request(delivery, subject, None), portal, NoParts())
+        return Attempted(await self._ending(result, go.unit, subject), portal.meter)
+
+    async def _fenced(self, delivery: Delivery, go: Go, module: SyncModule, subject: Subject) -> Attempted:
+        command, unit = delivery.command, go.unit
+        fence = await self._fences.take(command.tenant, command.client, delivery.record)
+        if fence is None:
+            return Attempted(retry.taken_over(self._draw.random()))
+        if fence.deliveries > MAX_DELIVERIES:
+            return Attempted(retry.crash_loop(unit, self._draw.random()))
+        target = target_of(command, fence.value)
+        known = await self._keeper.known(target)
+        settled = self._settled(target, known, force=go.bucket.force)
+        if settled is not None:
+            return Attempted(settled)
+        portal = self._open(command.tenant, subject, fence.session)
+        request = self._request(delivery, subject, self._keeper.previous(target, known))
+        result = await self._fetched(module, request, portal, self._keeper.parts(target, known))
+        return Attempted(await self._kept(target, known, result, unit, subject), portal.meter)
+
+    def _settled(self, target: Target, known: Known, *, force: bool) -> Ending | None:
+        """An ending that needs no call: the data is recent, or is being prepared for another bucket."""
+        now = self._now()
+        if not force and known.is_recent(now, _cooldown_s(target.module)):
+            return Done(Code.UNCHANGED, known.rows, dataset_ver=known.ver)
+        preparing = known.prepared_for(target.bucket, now)
+        if preparing is None:
+            return None
+        bucket, until = preparing
+        return retry.attached(bucket, _ms(until), _ms(now), self._draw.random())
+
+    async def _fetched(self, module: SyncModule, request: Request, portal: Portal, parts: Parts) -> Result | TryAgain:
+        """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
+        try:
+            async with asyncio.timeout(self._unit_limit_s):
+                return await module.sync(request, portal, parts)
+        except TimeoutError:
+            return TryAgain(Code.CLIENT_SERIAL, counted=False)
+        except (StoreUnavailable, CombinerFull, Undecided):
+            raise
+        except Exception:
+            log.exception("module raised", extra={"action": "sync", "sync_module": module.name})
+            return Refusal(OutcomeClass.UNKNOWN)
+
+    async def _kept(
+        self, target: Target, known: Known, result: Result | TryAgain, unit: Unit, subject: Subject
+    ) -> Ending:
+        """Store what was obtained before anything says so."""
+        if not isinstance(result, Fetched | Unchanged | Observed):
+            ending = await self._ending(result, unit, subject)
+            if isinstance(ending, TryAgain) and ending.code is Code.PORTAL_PREPARING:
+                await self._keeper.prepare(target, self._now() + timedelta(milliseconds=ending.delay_ms))
+            return ending
+        try:
+            kept = await self._keeper.keep(target, known, result)
+        except UnknownTenant:
+            return GiveUp(Code.SERVICE_CONFIG)
+        if isinstance(kept, LostBase):
+            return retry.taken_over(self._draw.random())
+        return retry.obtained(result, kept.code, kept.ver)
+
+    async def _ending(self, result: Result | TryAgain, unit: Unit, subject: Subject) -> Ending:
+        match result:
+            case TryAgain():
+                return result
+            case Refusal():
+                await self._tell_limits(subject.client["line_id"], result)
+                return retry.after_refusal(result, unit, self._draw.random())
+            case Incomplete():
+                return retry.after_incomplete(result, unit, self._draw.random())
+            case _:
+                return retry.obtained(result)
+
+    async def _tell_limits(self, line: str, refusal: Refusal) -> None:
+        """What the portal itself said (with an HTTP status) concerns every unit of the line."""
+        if refusal.http and refusal.outcome is OutcomeClass.RATE_LIMITED:
+            await self._limits.told_too_many(line)
+        elif refusal.http and refusal.outcome is OutcomeClass.MAINTENANCE:
+            await self._limits.told_maintenance(line, refusal.retry_after_ms or GATE_MS)
+
+    def _open(self, tenant: str, subject: Subject, session: PortalSessionDocument | None) -> MeteredPortal:
+        line = subject.client["line_id"]
+
+        async def permit() -> Refusal | None:
+            return await self._limits.permit(line)
+
+        return self._portals.open(tenant, subject.client, subject.credential, permit=permit, session=session)
+
+    def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:
+        client = subject.client
+        return Request(client["gstin"], client["kind"], delivery.command.params.period, self._now(), previous)
+
+
+def _cooldown_s(module: str) -> int:
+    info = MODULES.get(module)  # type: ignore[call-overload]
+    return info.cooldown_s if info else 0
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
