@@ -1,0 +1,122 @@
+"""The sandbox as a process: cut connections over real sockets, and its start and stop."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from portal_sandbox.taxpayers import username_of
+
+from tests.component.sandbox.callers import StyleACaller, code_of
+from tests.component.sandbox.conftest import Sandbox, number
+from tests.support.eventually import eventually
+
+GSTIN = number()
+
+
+@dataclass(frozen=True)
+class Running:
+    """The process with its two base addresses."""
+
+    process: subprocess.Popen[bytes]
+    portal_url: str
+    control_url: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    ports = free_port(), free_port()
+    names = {"SB_SANDBOX_PORT": str(ports[0]), "SB_SANDBOX_CONTROL_PORT": str(ports[1])}
+    environment = names | {"SB_SANDBOX_PROFILE": "instant", "SB_SANDBOX_START_AT": "2026-11-24T06:00:00Z"}
+    with subprocess.Popen([sys.executable, "-m", "portal_sandbox"], env=environment) as process:
+        yield Running(process, *(f"http://127.0.0.1:{port}" for port in ports))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+@pytest.fixture
+async def sandbox(running: Running) -> AsyncIterator[Sandbox]:
+    portal = httpx.AsyncClient(base_url=running.portal_url, timeout=10)
+    control = httpx.AsyncClient(base_url=running.control_url, timeout=10)
+    async with portal, control:
+        await eventually(lambda: is_healthy(portal), 15, what="the portal is up")
+        await eventually(lambda: is_healthy(control), 15, what="the control port is up")
+        yield Sandbox(portal, control)
+
+
+async def is_healthy(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+async def caller(sandbox: Sandbox) -> StyleACaller:
+    found = StyleACaller(sandbox.portal, GSTIN, username_of(GSTIN))
+    await found.ask_otp()
+    await found.open(await sandbox.otp(GSTIN))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        ({"kind": "reset"}, httpx.ReadError),
+        ({"kind": "hang", "delay_ms": 50}, httpx.ReadError),
+        ({"kind": "truncate"}, httpx.RemoteProtocolError),
+    ],
+)
+async def test_cut_connection(
+    sandbox: Sandbox, caller: StyleACaller, effect: dict[str, str], error: type[Exception]
+) -> None:
+    await sandbox.change("PUT", "/scenarios/cut", {"match": {"action": "GET2B"}, "times": 1, "effect": effect})
+    with pytest.raises(error):
+        await caller.twob("102026")
+    assert code_of(await caller.twob("102026")) == ""
+
+
+async def test_dripped_answer_arrives_whole(sandbox: Sandbox, caller: StyleACaller) -> None:
+    whole = await caller.twob("102026")
+    effect = {"kind": "drip", "delay_ms": 50}
+    await sandbox.change("PUT", "/scenarios/drip", {"match": {"action": "GET2B"}, "times": 1, "effect": effect})
+    assert await caller.twob("102026") == whole
+
+
+async def test_null_call_over_a_socket(sandbox: Sandbox) -> None:
+    await sandbox.change("DELETE", "/bench")
+    assert (await sandbox.portal.get("/bench/null?delay_ms=5")).status_code == 204
+    assert (await sandbox.ask("/bench"))["calls"] == 1
+
+
+def test_taken_port_ends_the_process_with_an_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment = {
+            "SB_SANDBOX_PORT": str(taken.getsockname()[1]),
+            "SB_SANDBOX_CONTROL_PORT": str(free_port()),
+            "SB_SANDBOX_LOG_LEVEL": "error",
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "portal_sandbox"], env=environment, timeout=20, check=False, capture_output=True
+        )
+    assert ended.returncode != 0
+
+
+def test_client_list_is_printed() -> None:
+    command = [sys.executable, "-m", "portal_sandbox", "gstins", "--count", "3", "--seed", "5"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
+    assert printed.startswith("gstin,name,filing_frequency,tags,portal_username,status\n")
+    assert len(printed.splitlines()) == 4
