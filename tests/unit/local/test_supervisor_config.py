@@ -55,6 +55,13 @@ def test_stopping_a_service_takes_longer_than_its_longest_drain() -> None:
     assert parser["program:worker-0"]["stopsignal"] == "TERM"
 
 
+def test_what_starts_first_stops_last() -> None:
+    placed = [Slot(name, ("run",), {}, None, signal.SIGTERM, 1) for name in ("kafka", "api", "worker-0")]
+    parser = parsed(*placed)
+    priorities = [int(parser[f"program:{slot.name}"]["priority"]) for slot in placed]
+    assert priorities == sorted(set(priorities)), "supervisord stops the highest first"
+
+
 def passed_on(value: str) -> str:
     parser = parsed(Slot("odd", ("run",), {"SB_MONGO_URL": value}, None, signal.SIGTERM, 1))
     return environment_of(parser, "odd")["SB_MONGO_URL"]

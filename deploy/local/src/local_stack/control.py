@@ -74,6 +74,15 @@ class Supervisor:
             rpc.stopProcess(name)
         self.run(name)
 
+    def stop_together(self, names: Sequence[str]) -> None:
+        """Stop several processes side by side, each within its own limit. Raises NotReady if one does not end."""
+        with self._rpc() as rpc:
+            for name in names:
+                with _ignoring("NOT_RUNNING"):
+                    rpc.stopProcess(name, False)
+        if not wait_until(lambda: not any(p.pid for p in self.processes() if p.name in names), _STOP_DEADLINE_S):
+            raise NotReady(f"not all of {', '.join(names)} have stopped after {_STOP_DEADLINE_S} s")
+
     def adopt_config(self) -> None:
         """Make the running supervisord follow the written configuration: stop what left, replace what changed."""
         with self._rpc() as rpc:

@@ -110,7 +110,10 @@ class Stack:
                 raise NotReady(f"{slot.name} is not ready after {limit_s:g} s; the end of its log:\n{log}")
 
     def down(self) -> None:
-        """Stop everything cleanly, bounded; nothing happens when nothing runs."""
+        """Stop everything cleanly, bounded, servers last; nothing happens when nothing runs."""
+        services = [process.name for process in self.supervisor.processes() if process.name not in {KAFKA, MONGOD}]
+        if services:
+            self.supervisor.stop_together(services)
         self.supervisor.shutdown()
         if self._child is not None:
             self._child.wait(10)

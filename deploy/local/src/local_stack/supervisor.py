@@ -41,6 +41,8 @@ directory = {directory}
 autostart = false
 autorestart = true
 startsecs = 1
+; The last in the table stops first, servers after those who use them
+priority = {priority}
 startretries = 20
 stopsignal = {stop_signal}
 stopwaitsecs = {stop_timeout_s}
@@ -69,16 +71,18 @@ def render(
 ) -> str:
     """The whole configuration file. `inherited` is environment for every slot; a slot's own wins."""
     daemon = _DAEMON.format(socket=_text(socket_path(run_dir)), run_dir=_text(run_dir), logs_dir=_text(logs_dir))
-    return daemon + "".join(_program(slot, directory, logs_dir, inherited) for slot in slots)
+    programs = [_program(slot, number, directory, logs_dir, inherited) for number, slot in enumerate(slots, 1)]
+    return daemon + "".join(programs)
 
 
-def _program(slot: Slot, directory: Path, logs_dir: Path, inherited: Mapping[str, str]) -> str:
+def _program(slot: Slot, priority: int, directory: Path, logs_dir: Path, inherited: Mapping[str, str]) -> str:
     environment = {**inherited, **slot.environment, "PYTHONUNBUFFERED": "1"}
     return _PROGRAM.format(
         name=slot.name,
         command=_text(shlex.join(bound_to_parent(slot.command, slot.stop_signal))),
         environment=",".join(_quoted(name, value) for name, value in sorted(environment.items())),
         directory=_text(directory),
+        priority=priority,
         stop_signal=slot.stop_signal.name.removeprefix("SIG"),
         stop_timeout_s=slot.stop_timeout_s,
         logs_dir=_text(logs_dir),
