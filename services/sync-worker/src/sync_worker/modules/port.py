@@ -83,7 +83,8 @@ class Fetched(Struct, frozen=True):
     """Complete and checked data.
 
     `body`: what is stored (canonical JSON, amounts as exact decimal text): a body equal to the stored one is no change.
-    `rows` its record count; `marker` given back as `Previous.marker`, stored also when the body did not change; `totals`: control totals `{name: {"ours": …, "portal": …}}` for the statement; `flags`: checks made.
+    `rows` its record count; `marker` given back as `Previous.marker`, stored also when the body did not change;
+    `totals`: control totals `{name: {"ours": …, "portal": …}}` for the statement; `flags`: checks made.
     """
 
     body: bytes

@@ -118,11 +118,11 @@ STYLES: Final[Mapping[str, Style]] = {style.name: style for style in (Passthroug
 
 def plain_data(fields: Fields) -> bytes | None:
     """`data` of an answer that is not encrypted: an object as it is, or base64 text of the JSON."""
-    raw = fields.get("data")
-    if raw is None:
+    if "data" not in fields:
         return None
-    if bytes(raw[:1]) != b'"':
-        return bytes(raw)
+    inner = bytes(fields["data"])
+    if not inner.startswith(b'"'):
+        return inner
     return crypto.from_base64(text_of(fields, "data") or "")
 
 
