@@ -25,11 +25,17 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
         self._timeout_s = timeout_s
+        self._open: _UnixConnection | None = None
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _UnixConnection(self._path, self._timeout_s)
-        self._connection = host, connection
-        return connection
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002 - the signature of Transport
+        if self._open is None:
+            self._open = _UnixConnection(self._path, self._timeout_s)
+        return self._open
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
 @contextlib.contextmanager
