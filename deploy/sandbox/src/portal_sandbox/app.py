@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from portal_sandbox.calls import BodyTooLarge, Call, Exchange, Spoil, read_exchange
 from portal_sandbox.control import control_app
-from portal_sandbox.delivery import cut, deliver
+from portal_sandbox.delivery import NO_ANSWER, deliver
 from portal_sandbox.envelope import Refusal, Reply, encode
 from portal_sandbox.faults import Effect
 from portal_sandbox.latency import surge
@@ -29,10 +29,6 @@ _NOT_FOUND = Reply(b"<html><body>404 Not Found</body></html>", 404, "404", "text
 _TOO_LARGE = Reply(b"<html><body>413 Request Entity Too Large</body></html>", 413, "413", "text/html")
 
 Front = StyleA | StyleB
-
-
-class Cut(Exception):
-    """The answer is a cut connection."""
 
 
 class PortalApp:
@@ -73,15 +69,11 @@ class PortalApp:
     async def _journaled(self, scope: Scope, send: Send, front: Front, exchange: Exchange, call: Call) -> None:
         started_s = time.monotonic()
         entry = self._portal.journal.begin(call, self._portal.clock.seconds())
-        http, code = 0, ""
+        http, code = NO_ANSWER.http, NO_ANSWER.code
         try:
             reply, effect = await self._answer(front, exchange, call)
-            code = reply.code
+            http, code = reply.http, reply.code
             await deliver(scope, send, reply, effect)
-            http = reply.http
-        except Cut:
-            code = "reset"
-            cut(scope)
         finally:
             self._portal.journal.end(entry, http=http, code=code, ms=(time.monotonic() - started_s) * 1000)
 
@@ -120,7 +112,7 @@ class PortalApp:
             return front.respond(exchange, call), None
         instead = await self._instead(front, effect)
         if instead is not None:
-            return instead, None
+            return instead, self._with_hang(effect)
         spoiled = msgspec.structs.replace(call, spoil=_SPOILS.get(effect.kind, ""))
         return front.respond(exchange, spoiled), effect
 
@@ -137,8 +129,12 @@ class PortalApp:
             await asyncio.sleep(delay_ms / 1000)
         return False
 
+    def _with_hang(self, effect: Effect) -> Effect:
+        hang_ms = effect.delay_ms or self._portal.assumptions.integer("gateway.hang_s") * 1000
+        return msgspec.structs.replace(effect, delay_ms=hang_ms)
+
     async def _instead(self, front: Front, effect: Effect) -> Reply | None:
-        """The reply of an effect that takes the handler's place; raises Cut for one that answers nothing."""
+        """The reply of an effect that takes the handler's place."""
         match effect.kind:
             case "code":
                 return front.refuse(Refusal(effect.code, http=effect.http or 200))
@@ -146,12 +142,8 @@ class PortalApp:
                 http = effect.http or 503
                 body = f"<html><body>{http} {effect.code or 'Service unavailable'}</body></html>".encode()
                 return Reply(body, http, effect.code or str(http), "text/html")
-            case "reset":
-                raise Cut
-            case "hang":
-                hang_ms = effect.delay_ms or self._portal.assumptions.number("gateway.hang_s") * 1000
-                await asyncio.sleep(hang_ms / 1000)
-                raise Cut
+            case "reset" | "hang":
+                return NO_ANSWER
             case "delay":
                 await asyncio.sleep((effect.delay_ms or 0) / 1000)
                 return None

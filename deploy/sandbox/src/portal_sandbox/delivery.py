@@ -12,9 +12,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from portal_sandbox.envelope import Reply
 from portal_sandbox.faults import Effect
 
+NO_ANSWER = Reply(b"", http=0, code="reset")
 TRANSPORT = "portal_sandbox.transport"
 _DROPS = 10
-_DEFAULT_DRIP_MS = 5_000
+_DEFAULT_DELAY_MS = 5_000
+_CLOSING_S = 0.01
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -28,32 +30,50 @@ class CuttableProtocol(HttpToolsProtocol):
 
 
 async def deliver(scope: Scope, send: Send, reply: Reply, effect: Effect | None) -> None:
-    """Sends the reply; with `truncate` half of it and then a cut, with `drip` in ten pieces over `delay_ms`."""
+    """Sends the reply in the way of the effect.
+
+    `reset` cuts at once and `hang` after `delay_ms`, both without a byte; `truncate` cuts after half of the body;
+    `drip` sends ten pieces over `delay_ms`.
+    """
+    kind = None if effect is None else effect.kind
+    delay_s = ((effect and effect.delay_ms) or _DEFAULT_DELAY_MS) / 1000
+    match kind:
+        case "reset":
+            await _cut(scope)
+        case "hang":
+            await asyncio.sleep(delay_s)
+            await _cut(scope)
+        case "truncate":
+            await _start(send, reply)
+            half = reply.body[: len(reply.body) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            await _cut(scope, gently=True)
+        case "drip":
+            await _start(send, reply)
+            await _drip(send, reply.body, delay_s)
+        case _:
+            await _start(send, reply)
+            await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _start(send: Send, reply: Reply) -> None:
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
         *((name.encode(), value.encode()) for name, value in reply.headers),
     ]
     await send({"type": "http.response.start", "status": reply.http, "headers": headers})
-    match None if effect is None else effect.kind:
-        case "truncate":
-            await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
-            cut(scope, gently=True)
-        case "drip":
-            await _drip(send, reply.body, (effect and effect.delay_ms) or _DEFAULT_DRIP_MS)
-        case _:
-            await send({"type": "http.response.body", "body": reply.body})
 
 
-async def _drip(send: Send, body: bytes, total_ms: int) -> None:
+async def _drip(send: Send, body: bytes, total_s: float) -> None:
     size = max(1, -(-len(body) // _DROPS))
     for start in range(0, len(body), size):
-        await asyncio.sleep(total_ms / 1000 / _DROPS)
+        await asyncio.sleep(total_s / _DROPS)
         await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-def cut(scope: Scope, *, gently: bool = False) -> None:
+async def _cut(scope: Scope, *, gently: bool = False) -> None:
     """Close the connection: with a reset, or gently after what is already written.
 
     Without a real connection (tests over ASGI) the caller sees a ConnectionResetError.
@@ -63,7 +83,12 @@ def cut(scope: Scope, *, gently: bool = False) -> None:
         raise ConnectionResetError("the simulated portal cut the connection")
     if gently:
         transport.close()
-        return
+    else:
+        _reset(transport)
+    await asyncio.sleep(_CLOSING_S)  # the server must learn of the close before the app returns, else it answers 500
+
+
+def _reset(transport: Transport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -48,7 +48,10 @@ class PortalKeys:
         cipher_text = from_base64(text)
         if cipher_text is None or len(cipher_text) != _BITS // 8:
             return None
-        plain = self._private.decrypt(cipher_text, padding.PKCS1v15())  # the portal's protocol
+        try:
+            plain = self._private.decrypt(cipher_text, padding.PKCS1v15())  # the portal's protocol
+        except ValueError:
+            return None
         doubtful = self._retired or len(plain) != KEY_BYTES
         return None if doubtful and not _well_padded(cipher_text, self._private) else plain
 
