@@ -100,7 +100,17 @@ AGGREGATOR = Program(
 WORKER = Program(
     role="worker",
     module=("sync_worker",),
-    environment=MappingProxyType({**_RUNTIME, **_HEALTH, "SB_PORTAL_URL": "{sandbox_url}"}),
+    environment=MappingProxyType(
+        {
+            **_RUNTIME,
+            **_HEALTH,
+            "SB_PORTAL_URL": "{sandbox_url}",
+            "SB_PORTAL_CLIENT_ID": "{sandbox_account}",
+            "SB_PORTAL_CLIENT_SECRET": "{sandbox_secret}",
+            "SB_PORTAL_RATE_PER_S": "{portal_rate_per_s:g}",
+            "SB_PORTAL_BURST": "{portal_burst:g}",
+        }
+    ),
     ready_url=_READY,
     health_ports="worker_health_port",
     slots="workers",

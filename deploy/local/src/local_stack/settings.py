@@ -41,6 +41,13 @@ class StackSettings(BaseSettings):
     aggregator_health_port: int = 18110
     worker_health_port: int = 18120
 
+    sandbox_account: str = "sandbox-gsp"
+    """Our access at the simulated GSP: made up, known to the sandbox from the start."""
+    sandbox_secret: str = "sandbox-gsp-secret"  # noqa: S105 - of the sandbox, where nothing is secret
+    portal_rate_per_s: float = 180
+    """Calls a second that the workers allow themselves together; the sandbox's demo profile refuses above 200."""
+    portal_burst: float = 20
+
     dispatchers: int = _count("DISPATCHERS", 1)
     aggregators: int = _count("AGGREGATORS", 1)
     workers: int = _count("WORKERS", 2)

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from sync_runtime.vault import KeyEncryptionKeys
@@ -49,10 +49,21 @@ class SlotStatus:
 
 
 class Stack:
-    """One whole stack. `attached` binds its life to this process (tests); otherwise it goes on in the background."""
+    """One whole stack. `attached` binds its life to this process (tests); otherwise it goes on in the background.
 
-    def __init__(self, settings: StackSettings, *, attached: bool = False, say: Say = lambda _: None) -> None:
+    `more_environment` goes to every process, for example `{"SB_SANDBOX_PROFILE": "instant"}`.
+    """
+
+    def __init__(
+        self,
+        settings: StackSettings,
+        *,
+        attached: bool = False,
+        more_environment: Mapping[str, str] = MappingProxyType({}),
+        say: Say = lambda _: None,
+    ) -> None:
         self.settings = settings
+        self._more_environment = more_environment
         self.supervisor = Supervisor(settings.run_dir)
         self._tools = Tools.of_checkout()
         self._servers = Servers.of(settings, self._tools)
@@ -178,7 +189,7 @@ class Stack:
             directory=checkout(),
             run_dir=self.settings.run_dir,
             logs_dir=self.settings.logs_dir,
-            inherited=inherited,
+            inherited={**inherited, **self._more_environment},
         )
         self.supervisor.config.write_text(text)
         self.supervisor.config.chmod(0o600)
