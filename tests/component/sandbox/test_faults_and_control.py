@@ -189,14 +189,16 @@ async def test_journal_filters_by_time_and_refuses_times_without_a_zone(sandbox:
     assert (await sandbox.control.get("/control/v1/journal?from=2026-11-25T00:00:00")).status_code == 422
 
 
-async def test_otp_of_someone_who_does_not_answer_is_marked(
+async def test_someone_who_does_not_answer_keeps_the_otp(
     sandbox: Sandbox, style_a: Callable[..., StyleACaller]
 ) -> None:
     silent = style_a(number("SA"))
     assert (await sandbox.control.get(f"/control/v1/otp/{silent.gstin}")).status_code == 404
     await silent.ask_otp()
-    told = await sandbox.ask(f"/otp/{silent.gstin}")
-    assert (told["answers"], told["state"], told["tries_left"]) == (False, "open", 3)
+    kept = await sandbox.control.get(f"/control/v1/otp/{silent.gstin}")
+    assert (kept.status_code, "does not pass" in kept.json()["error"]) == (404, True)
+    told = await sandbox.ask(f"/otp/{silent.gstin}?silent=true")
+    assert (told["state"], told["tries_left"]) == ("open", 3)
 
 
 async def test_state_of_a_taxpayer_and_of_a_bad_number(sandbox: Sandbox, signed_in: SignedIn) -> None:

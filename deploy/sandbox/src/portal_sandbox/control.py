@@ -113,6 +113,8 @@ class Control:
     async def otp(self, request: Request) -> Response:
         account = self._account(request)
         otp = _found(account.otp)
+        if not account.traits.answers_otp and request.query_params.get("silent") != "true":
+            raise HTTPException(404, "this taxpayer does not pass the OTP on")
         state = {
             "gstin": account.traits.gstin,
             "username": otp.username,
@@ -121,7 +123,6 @@ class Control:
             "expires_at": _time(otp.expires_s),
             "tries_left": otp.tries_left,
             "state": otp.state(self._portal.clock.seconds()),
-            "answers": account.traits.answers_otp,
         }
         return _json(state)
 
