@@ -56,7 +56,7 @@ def test_a_server_that_never_gets_ready_is_ended_at_the_deadline(tmp_path: Path)
 
 def test_a_server_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None:
     started = tmp_path / "started"
-    server = ServerProcess(["sh", "-c", f"trap '' TERM; touch {started}; sleep 60 & wait"], log=tmp_path / "log")
+    server = ServerProcess(["sh", "-c", f"trap '' TERM; touch {started}; exec sleep 60"], log=tmp_path / "log")
     server.start(started.exists, 5)
     pid = server.pid
     server.stop(deadline_s=0.3)
