@@ -1,0 +1,288 @@
+"""The peer of B0: a pipeline of the same shape on aiokafka and MongoDB, without any product code.
+
+Three processes: one reads pages and publishes a command per unit and a mark per 100 units, one turns commands into
+events, one writes events into pages by compare-and-set. What every engine of this shape must pay, as cheap as it can be
+had (own batches, typed decoding, bulk writes), and nothing else: no attempts, no fairness, no verification, no retries.
+
+One role: `python -m tests.bench.raw_pipeline ROLE UNITS RUN KAFKA MONGO`, where RUN names the topics. It says `ready`, waits for a line on its standard
+input (so that starting is not measured), says `done` when its work is durable, and waits for the end of its input.
+"""
+
+import asyncio
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import murmur2
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from msgspec import Struct
+from pymongo import UpdateOne
+
+DATABASE: Final = "raw_pipeline"
+COMMAND_PARTITIONS: Final = 48
+EVENT_PARTITIONS: Final = 32
+SHARD: Final = 7
+"""All events of one bucket lie in one partition, as the product's do."""
+CLIENTS_PER_PAGE: Final = 100
+COLUMNS: Final = 5
+UNITS_PER_PAGE: Final = CLIENTS_PER_PAGE * COLUMNS
+MARKED_AT_ONCE: Final = 100
+PAGES_AT_ONCE: Final = 8
+POLL_RECORDS: Final = 2_000
+POLL_MS: Final = 100
+COMMIT_EVERY_S: Final = 1.0
+DEADLINE_S: Final = 300
+PRODUCER: Final[dict[str, Any]] = {
+    "acks": "all",
+    "enable_idempotence": True,
+    "linger_ms": 10,
+    "max_batch_size": 131_072,
+    "compression_type": "zstd",
+}
+CONSUMER: Final[dict[str, Any]] = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
+MONGO: Final[dict[str, Any]] = {"w": "majority", "journal": True, "readConcernLevel": "majority"}
+
+Document = dict[str, Any]
+Pages = AsyncIOMotorCollection[Document]
+Go = Callable[[], Awaitable[None]]
+Lanes = dict[int, list[tuple[bytes | None, bytes]]]
+Address = tuple[int, int, int]
+
+
+class Job(Struct, frozen=True):
+    """What a role is told. `run`: name of the run, which has its own topics and pages."""
+
+    units: int
+    run: str
+    kafka: str
+    mongo: str
+    go: Go
+
+    @property
+    def commands(self) -> str:
+        return f"{self.run}.commands"
+
+    @property
+    def events(self) -> str:
+        return f"{self.run}.events"
+
+    def pages(self) -> Pages:
+        """The run's collection, as durable as the product's."""
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(self.mongo, **MONGO)
+        return client[DATABASE][self.run]
+
+
+class Command(Struct):
+    """As large as the product's command."""
+
+    tenant: str
+    bucket: str
+    client: str
+    page: int
+    ci: int
+    mi: int
+    attempt: int
+    module: str
+    params: dict[str, str]
+    shard: int
+    issued_at: int
+    v: int = 1
+
+
+class Ended(Struct, tag_field="type", tag="SUCCEEDED"):
+    """As large as the product's event of one unit."""
+
+    tenant: str
+    bucket: str
+    page: int
+    ci: int
+    mi: int
+    attempt: int
+    code: str = "EMPTY"
+    v: int = 1
+
+
+class Marked(Struct, tag_field="type", tag="DISPATCHED"):
+    """One event for the commands of a page that were sent together."""
+
+    tenant: str
+    bucket: str
+    page: int
+    units: list[tuple[int, int, int]]
+    v: int = 1
+
+
+Event = Ended | Marked
+encode = msgspec.json.Encoder().encode
+decode_command = msgspec.json.Decoder(Command).decode
+decode_event = msgspec.json.Decoder(Event).decode
+BUCKET: Final = "b_00000000000000000000000000000000"
+TENANT: Final = "t_raw"
+
+
+def page_documents(units: int) -> list[Document]:
+    """Pages as large as the product's, every unit waiting."""
+    return [
+        {"_id": page_id(number), "v": 0, "left": UNITS_PER_PAGE, "c": [_row(number, ci) for ci in range(CLIENTS_PER_PAGE)]}
+        for number in range(units // UNITS_PER_PAGE)
+    ]
+
+
+def page_id(number: int) -> str:
+    """Document id of a page."""
+    return f"{BUCKET}:{number:05d}"
+
+
+def _row(number: int, ci: int) -> Document:
+    return {"id": _client(number, ci), "m": [{"s": "W", "a": 0, "f": 0, "t": 0} for _ in range(COLUMNS)]}
+
+
+def _client(number: int, ci: int) -> str:
+    return f"c_{number * CLIENTS_PER_PAGE + ci:016d}"
+
+
+async def dispatch(job: Job) -> None:
+    """Publish the commands of some pages, then their marks, until all pages are published."""
+    pages = job.pages()
+    async with AIOKafkaProducer(bootstrap_servers=job.kafka, **PRODUCER) as producer:
+        await pages.find_one({})
+        await job.go()
+        for first in range(0, job.units // UNITS_PER_PAGE, PAGES_AT_ONCE):
+            wanted = [page_id(number) for number in range(first, first + PAGES_AT_ONCE)]
+            read = await pages.find({"_id": {"$in": wanted}}).to_list(PAGES_AT_ONCE)
+            numbers = [int(page["_id"].rpartition(":")[2]) for page in read]
+            await asyncio.gather(*await publish(producer, job.commands, _commands(read, numbers)))
+            marks = [(None, mark) for number in numbers for mark in _marks(number)]
+            await asyncio.gather(*await publish(producer, job.events, {SHARD: marks}))
+
+
+def _commands(pages: Sequence[Document], numbers: Sequence[int]) -> Lanes:
+    lanes: Lanes = defaultdict(list)
+    issued_at = int(time.time() * 1000)
+    for page, number in zip(pages, numbers, strict=True):
+        for ci, row in enumerate(page["c"]):
+            key = f"{TENANT}:{row['id']}".encode()
+            lane = lanes[(murmur2(key) & 0x7FFFFFFF) % COMMAND_PARTITIONS]
+            for mi in range(COLUMNS):
+                period = {"period": "2026-10"}
+                command = Command(TENANT, BUCKET, row["id"], number, ci, mi, 1, "null", period, SHARD, issued_at)
+                lane.append((key, encode(command)))
+    return lanes
+
+
+def _marks(number: int) -> Iterable[bytes]:
+    addresses = [(ci, mi, 1) for ci in range(CLIENTS_PER_PAGE) for mi in range(COLUMNS)]
+    for first in range(0, UNITS_PER_PAGE, MARKED_AT_ONCE):
+        yield encode(Marked(TENANT, BUCKET, number, addresses[first : first + MARKED_AT_ONCE]))
+
+
+async def publish(producer: AIOKafkaProducer, topic: str, lanes: Lanes) -> list[asyncio.Future[Any]]:
+    """Send each lane to its partition in as few batches as fit; returns the acknowledgements to wait for."""
+    acknowledgements: list[asyncio.Future[Any]] = []
+    for partition, records in lanes.items():
+        batch = producer.create_batch()
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        batch.close()
+        acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
+    return acknowledgements
+
+
+async def work(job: Job) -> None:
+    """Turn every command into an event."""
+    async with (
+        AIOKafkaConsumer(job.commands, bootstrap_servers=job.kafka, group_id="raw-workers", **CONSUMER) as consumer,
+        AIOKafkaProducer(bootstrap_servers=job.kafka, **PRODUCER) as producer,
+    ):
+        await job.go()
+        done, committed_s = 0, time.monotonic()
+        while done < job.units:
+            batch = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            events = [(None, _event(record.value)) for records in batch.values() for record in records]
+            if events:
+                await asyncio.gather(*await publish(producer, job.events, {SHARD: events}))
+            done += len(events)
+            if time.monotonic() - committed_s > COMMIT_EVERY_S or done == job.units:
+                await consumer.commit()
+                committed_s = time.monotonic()
+
+
+def _event(value: bytes) -> bytes:
+    command = decode_command(value)
+    ended = Ended(command.tenant, command.bucket, command.page, command.ci, command.mi, command.attempt)
+    return encode(ended)
+
+
+async def fold(job: Job) -> None:
+    """Write every event into its page."""
+    folder = Folder(job.pages())
+    consumer = AIOKafkaConsumer(bootstrap_servers=job.kafka, group_id="raw-folders", **CONSUMER)
+    consumer.assign([TopicPartition(job.events, SHARD)])
+    async with consumer:
+        await job.go()
+        committed_s = time.monotonic()
+        while len(folder.ended) < job.units:
+            batch = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            await folder.write([decode_event(record.value) for records in batch.values() for record in records])
+            if time.monotonic() - committed_s > COMMIT_EVERY_S or len(folder.ended) == job.units:
+                await consumer.commit()
+                committed_s = time.monotonic()
+
+
+class Folder:
+    """Knows the versions of the pages and which units have ended: a mark that comes late changes nothing."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._versions: dict[int, int] = defaultdict(int)
+        self.ended: set[Address] = set()
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Write the pages of these events by one bulk of compare-and-sets; all are durable on return."""
+        writes = []
+        for page, fields in self._changes(events).items():
+            seen = self._versions[page]
+            self._versions[page] = seen + 1
+            writes.append(UpdateOne({"_id": page_id(page), "v": seen}, {"$set": {**fields, "v": seen + 1}}))
+        if writes and (await self._pages.bulk_write(writes, ordered=False)).matched_count != len(writes):
+            raise RuntimeError("a page had another version: there is one writer, so this is a defect of the benchmark")
+
+    def _changes(self, events: Sequence[Event]) -> dict[int, Document]:
+        changes: dict[int, Document] = defaultdict(dict)
+        for event in events:
+            match event:
+                case Ended(page=page, ci=ci, mi=mi, attempt=attempt):
+                    self.ended.add((page, ci, mi))
+                    changes[page][f"c.{ci}.m.{mi}"] = {"s": "S", "a": attempt, "f": 0, "t": 1, "e": "EMPTY"}
+                case Marked(page=page, units=marked):
+                    for ci, mi, attempt in marked:
+                        if (page, ci, mi) not in self.ended:
+                            changes[page][f"c.{ci}.m.{mi}"] = {"s": "D", "a": attempt, "f": 0, "t": 1}
+        return changes
+
+
+ROLES: Final = {"dispatch": dispatch, "work": work, "fold": fold}
+
+
+async def run(role: str, units: int, run_name: str, kafka: str, mongo: str) -> None:
+    """One role from its start to the end of its standard input."""
+
+    async def go() -> None:
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+    async with asyncio.timeout(DEADLINE_S):
+        await ROLES[role](Job(units, run_name, kafka, mongo, go))
+        print("done", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]))
