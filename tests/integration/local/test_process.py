@@ -15,7 +15,7 @@ import sys, time
 from pathlib import Path
 from local_stack.process import ServerProcess
 child = ServerProcess(["sleep", "60"], log=Path(sys.argv[1]))
-child.start(lambda: True, 5)
+child.start(lambda: Path(f"/proc/{child.pid}/comm").read_text() == "sleep\\n", 5)
 print(child.pid, flush=True)
 time.sleep(60)
 """
