@@ -1,0 +1,137 @@
+"""Portal users on file, sessions as the worker keeps them, and OTP requests."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
+from sync_contracts import collections
+from sync_contracts.documents import OtpRequestDocument
+
+from bucket_api.access.readiness import KIND
+from bucket_api.scope import TenantScope
+
+OPEN: Final = ("requested", "sent", "rejected")
+OTP_IDS: Final = {"$gte": "otp_", "$lt": "otp`"}
+"""Ids of OTP requests; log-outs lie beside them with another prefix."""
+USERNAME_FIELD: Final = "username_enc"
+BATCH: Final = 2_000
+
+
+class AccessStore:
+    """`credentials`, `portal_sessions` (read only) and `otp_requests`."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self._credentials = database[collections.CREDENTIALS.name]
+        self._sessions = database[collections.PORTAL_SESSIONS.name]
+        self._requests = database[collections.OTP_REQUESTS.name]
+
+    async def put_credentials(
+        self,
+        tenant: TenantScope,
+        usernames: Iterable[tuple[str, bytes]],
+        *,
+        key_version: int,
+        now: datetime,
+        by: str,
+        replace: bool,
+    ) -> None:
+        """Put portal users on file, `(client id, encrypted name)`; without `replace` one that is there stays.
+
+        `cred_ver` is the time of the change in ms: it grows with each one, also over a removal in between,
+        and thereby releases the log-in guard.
+        """
+        writes = [
+            UpdateOne(
+                tenant.only({"_id": _credential_id(tenant, client_id)}),
+                {
+                    "$set" if replace else "$setOnInsert": {
+                        "client": client_id,
+                        "kind": KIND,
+                        USERNAME_FIELD: sealed,
+                        "key_version": key_version,
+                        "changed_at": now,
+                        "changed_by": by,
+                        "cred_ver": int(now.timestamp() * 1000),
+                    }
+                },
+                upsert=True,
+            )
+            for client_id, sealed in usernames
+        ]
+        for start in range(0, len(writes), BATCH):
+            await self._credentials.bulk_write(writes[start : start + BATCH], ordered=False)
+
+    async def remove_credential(self, tenant: TenantScope, client_id: str) -> bool:
+        """Take the portal user from file; False when none was there."""
+        result = await self._credentials.delete_one(tenant.only({"_id": _credential_id(tenant, client_id)}))
+        return result.deleted_count == 1
+
+    async def guards(self, tenant: TenantScope) -> dict[str, Mapping[str, Any]]:
+        """Refused log-ins by client id, for clients that have any."""
+        prefix = f"{tenant.tenant_id}:"
+        wanted = {"_id": {"$gte": prefix, "$lt": f"{tenant.tenant_id};"}, "guard": {"$exists": True}}
+        found = await self._sessions.find(wanted, {"guard": 1}).to_list(None)
+        return {document["_id"].removeprefix(prefix): document["guard"] for document in found}
+
+    async def versions(self, tenant: TenantScope) -> dict[str, int]:
+        """Version of the portal user on file by client id, for clients that have one."""
+        found = self._credentials.find(tenant.only(), {"_id": 0, "client": 1, "cred_ver": 1})
+        return {document["client"]: document["cred_ver"] for document in await found.to_list(None)}
+
+    async def sessions(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Portal sessions by client id, without their tokens."""
+        prefix = f"{tenant.tenant_id}:"
+        wanted = {"_id": {"$in": [f"{prefix}{client}" for client in clients]}}
+        found = await self._sessions.find(wanted, {"token_enc": 0}).to_list(None)
+        return {document["_id"].removeprefix(prefix): document for document in found}
+
+    async def versions_of(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, int]:
+        """`versions` of some clients."""
+        ids = [_credential_id(tenant, client) for client in clients]
+        found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "cred_ver": 1})
+        return {document["client"]: document["cred_ver"] for document in await found.to_list(None)}
+
+    async def changed_at(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, datetime]:
+        """When the portal user on file was changed, by client id."""
+        ids = [_credential_id(tenant, client) for client in clients]
+        found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "changed_at": 1})
+        return {document["client"]: document["changed_at"] for document in await found.to_list(None)}
+
+    async def open_requests(self, tenant: TenantScope, clients: Sequence[str], now: datetime) -> dict[str, str]:
+        """Ids of the OTP requests that wait for a code, by client id."""
+        state = {"state": {"$in": list(OPEN)}, "expires_at": {"$gt": now}}
+        wanted = tenant.only({"client": {"$in": list(clients)}, "_id": OTP_IDS, **state})
+        found = await self._requests.find(wanted, {"client": 1}).to_list(None)
+        return {document["client"]: document["_id"] for document in found}
+
+    async def new_request(self, tenant: TenantScope, request: OtpRequestDocument) -> bool:
+        """Store a new request (OTP or log-out) and close the client's older ones; False when it exists already."""
+        try:
+            await self._requests.insert_one(tenant.owned(request))
+        except DuplicateKeyError:
+            return False
+        older = {"client": request["client"], "state": {"$in": list(OPEN)}, "_id": {"$ne": request["_id"]}}
+        await self._requests.update_many(tenant.only(older), {"$set": {"state": "closed"}})
+        return True
+
+    async def request(self, tenant: TenantScope, request_id: str) -> dict[str, Any] | None:
+        """The OTP request, None when this tenant has none of that id."""
+        return await self._requests.find_one(tenant.only({"_id": request_id}))
+
+    async def move_request(
+        self, tenant: TenantScope, request_id: str, frm: Sequence[str], to: str, now: datetime | None = None
+    ) -> dict[str, Any] | None:
+        """Take the request from one of the states to another, unless it has expired; None when in none of them."""
+        wanted: dict[str, Any] = {"_id": request_id, "state": {"$in": list(frm)}}
+        if now is not None:
+            wanted["expires_at"] = {"$gt": now}
+        return await self._requests.find_one_and_update(
+            tenant.only(wanted), {"$set": {"state": to}}, return_document=ReturnDocument.AFTER
+        )
+
+
+def _credential_id(tenant: TenantScope, client_id: str) -> str:
+    return f"{tenant.tenant_id}:{client_id}:{KIND}"

@@ -1,0 +1,82 @@
+"""Composition root of the HTTP process: settings in, application out. Nothing is opened before the lifespan."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sync_runtime.kafka
+import sync_runtime.mongo
+from fastapi import FastAPI
+from sync_contracts.collections import COLLECTIONS
+from sync_contracts.topics import SESSIONS
+from sync_runtime.indexes import assert_indexes
+from sync_runtime.kafka_topics import assert_topics
+from sync_runtime.publisher import PartitionBatches
+from sync_runtime.telemetry import Telemetry
+from sync_runtime.vault import KeyEncryptionKeys
+
+from bucket_api.http.application import http_application
+from bucket_api.http.auth import Gate
+from bucket_api.http.dev_issuer import DevIssuer
+from bucket_api.http.keys import KeySet, from_file, from_url
+from bucket_api.http.services import services_over
+from bucket_api.http.tokens import Issuer
+from bucket_api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STOP_DEADLINE_S: Final = 10.0
+PUBLISH_DEADLINE_S: Final = 10.0
+READY_DEADLINE_S: Final = 2.0
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
+    """The application of one HTTP process. Its lifespan opens storage and bus, checks them and closes them."""
+    issuer = Issuer(settings.issuer, settings.audience)
+    dev_issuer = DevIssuer.at(settings.dev_key_path, settings.jwks_path, issuer) if settings.in_development else None
+    keys = KeySet(from_url(settings.jwks_url) if settings.jwks_url else from_file(settings.jwks_path))
+    telemetry = Telemetry(settings, "bucket-api")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        client = sync_runtime.mongo.client(settings)
+        producer = sync_runtime.kafka.producer(settings)
+        try:
+            database = sync_runtime.mongo.database(client, settings)
+            await sync_runtime.mongo.ping(client)
+            await assert_indexes(database, COLLECTIONS)
+            await assert_topics(settings, [SESSIONS])
+            await producer.start()
+            await keys.refresh()
+            batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
+            kek = KeyEncryptionKeys.from_file(settings.kek_file)
+            missing = _missing(client, keys)
+            app.state.services = services_over(database, kek, batches, now, missing)
+            log.info("serving", extra={"action": "start"})
+            yield
+        finally:
+            await sync_runtime.kafka.stop_within(producer, STOP_DEADLINE_S)
+            client.close()
+            await asyncio.to_thread(telemetry.close)
+
+    return http_application(Gate(keys, issuer), telemetry.tracer, lifespan=lifespan, dev_issuer=dev_issuer)
+
+
+def _missing(client: sync_runtime.mongo.Client, keys: KeySet) -> Callable[[], Any]:
+    """What readiness asks: the database answers, the key set was read."""
+
+    async def missing() -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(READY_DEADLINE_S):
+                await sync_runtime.mongo.ping(client)
+        except (TimeoutError, sync_runtime.mongo.MongoRefused) as error:
+            found["mongodb"] = type(error).__name__
+        if not keys.loaded:
+            found["keys"] = "the key set was never read"
+        return found
+
+    return missing

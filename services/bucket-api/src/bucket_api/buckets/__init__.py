@@ -1,0 +1,1 @@
+"""Buckets: planning, admission, creation, cancelling, and what is told of them."""

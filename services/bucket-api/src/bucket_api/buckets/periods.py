@@ -1,0 +1,83 @@
+"""Which period a module is asked for: months `2026-10`, years `2026-27` (April to March), None for live data. Pure.
+
+`today` is the date in India, where return periods live.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from sync_contracts.catalogue import MODULES, ClientKind, Module
+
+PUBLISHED_ON_DAY: Final = 14
+"""From this day of a month the 2B of the month before is published."""
+FIRST_MONTH: Final = "2017-07"
+FIRST_2B: Final = "2020-08"
+QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
+
+
+def month_before(year: int, month: int, months: int = 1) -> str:
+    """The month that many months earlier."""
+    index = year * 12 + month - 1 - months
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+def is_quarter_end(month: str) -> bool:
+    """Whether a month ends a quarter, the only months that quarterly filers have."""
+    return int(month[5:]) in QUARTER_ENDS
+
+
+def newest_published(today: date) -> str:
+    """The newest month whose 2B is published."""
+    return month_before(today.year, today.month, 1 if today.day >= PUBLISHED_ON_DAY else 2)
+
+
+def newest_published_quarter(today: date) -> str:
+    """The newest quarter end whose 2B is published."""
+    newest = newest_published(today)
+    year, month = int(newest[:4]), int(newest[5:])
+    return month_before(year, month, month % 3)
+
+
+def financial_year(today: date) -> str:
+    """The year that the day belongs to."""
+    first = today.year if today.month >= 4 else today.year - 1
+    return f"{first}-{(first + 1) % 100:02d}"
+
+
+def is_financial_year(text: str) -> bool:
+    """Whether a text names a year as `2026-27`."""
+    first, dash, second = text.partition("-")
+    return (
+        len(first) == 4
+        and dash == "-"
+        and first.isdecimal()
+        and second.isdecimal()
+        and len(second) == 2
+        and int(second) == (int(first) + 1) % 100
+    )
+
+
+def months_of_year(year: str, newest: str) -> list[str]:
+    """Months of a financial year up to `newest`."""
+    first = int(year[:4])
+    months = [f"{first}-{month:02d}" for month in range(4, 13)] + [f"{first + 1}-{month:02d}" for month in range(1, 4)]
+    return [month for month in months if month <= newest]
+
+
+def default_periods(module: Module, kinds: Sequence[ClientKind], today: date) -> list[str | None]:
+    """Distinct default periods of a module over the registration kinds of a selection, oldest first."""
+    match MODULES[module].default_period:
+        case "live":
+            return [None]
+        case "current_year":
+            return [financial_year(today)]
+        case "newest_published":
+            newest = newest_published(today)
+            asked = {newest_published_quarter(today) if kind is ClientKind.QRMP else newest for kind in kinds}
+            return [*sorted(asked)] or [newest]
+
+
+def default_period(module: Module, kind: ClientKind, today: date) -> str | None:
+    """The period that a client of this kind is asked for by default."""
+    return default_periods(module, (kind,), today)[0]

@@ -1,0 +1,151 @@
+"""Units as a user reads them: state, outcome, reason and address, from pages. Pure.
+
+A unit's id `u_<row>_<column>` is its place in the plan: row = page × clients per page + client index.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+from msgspec import Struct
+from sync_contracts.outcomes import REASONS, Reason, State, reason_of
+from sync_contracts.pages import unit_from
+from sync_contracts.units import CANCELLED, DISPLAY_STATES, Unit, display_index, failed_by_limits
+
+STATE_CODES: Final[tuple[State, ...]] = (
+    "queued",
+    "waiting",
+    "running",
+    "retrying",
+    "done",
+    "not_available",
+    "needs_action",
+    "failed",
+    "skipped",
+    "cancelled",
+)
+OUTCOME_CODES: Final = (None, "changed", "unchanged", "empty")
+_STATE_OF: Final[tuple[State, ...]] = tuple(
+    cast("State", {"changed": "done", "unchanged": "done", "empty": "done", "skipped_gap": "skipped"}.get(name, name))
+    for name in DISPLAY_STATES
+)
+_OUTCOME_OF: Final = tuple(name if name in OUTCOME_CODES else None for name in DISPLAY_STATES)
+_CELL_OF: Final = bytes(
+    STATE_CODES.index(state) | OUTCOME_CODES.index(outcome) << 4
+    for state, outcome in zip(_STATE_OF, _OUTCOME_OF, strict=True)
+)
+_GAP_OF: Final = tuple(name in ("needs_action", "failed", "skipped_gap", "cancelled") for name in DISPLAY_STATES)
+_UNIT_ID: Final = re.compile(r"u_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,2})")
+
+
+class Layout(Struct, frozen=True):
+    """How units lie in the pages of a bucket. `columns`: `(module, period)`."""
+
+    clients_per_page: int
+    columns: tuple[tuple[str, str | None], ...]
+
+    def page_of(self, row: int) -> tuple[int, int]:
+        """Page number and client index of a row."""
+        return divmod(row, self.clients_per_page)
+
+
+class Placed(Struct, frozen=True):
+    """A unit with its place and its client."""
+
+    row: int
+    column: int
+    client: str
+    unit: Unit
+
+    @property
+    def id(self) -> str:
+        return f"u_{self.row}_{self.column}"
+
+    @property
+    def state(self) -> State:
+        return _STATE_OF[display_index(self.unit)]
+
+    @property
+    def outcome(self) -> str | None:
+        return _OUTCOME_OF[display_index(self.unit)]
+
+    @property
+    def cell(self) -> int:
+        """The byte of the snapshot: bits 0-3 state, 4-5 outcome."""
+        return _CELL_OF[display_index(self.unit)]
+
+    @property
+    def gap(self) -> bool:
+        """Whether the unit, ended so, is missing in what the user asked for."""
+        return _GAP_OF[display_index(self.unit)]
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why; None where nothing needs to be explained."""
+        if self.unit.e is None and self.unit.s == CANCELLED:
+            return REASONS["cancelled_by_user"]
+        return reason_of(self.unit.e, failed_by_limits=failed_by_limits(self.unit))
+
+
+class UnitFilter(Struct, frozen=True):
+    """Which units. Values of one field mean OR, fields mean AND."""
+
+    state: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
+    owner: tuple[str, ...] = ()
+    module: tuple[str, ...] = ()
+    client_id: tuple[str, ...] = ()
+    gaps_only: bool = False
+
+
+def layout_of(bucket: Mapping[str, Any]) -> Layout:
+    """The layout that a bucket was planned with."""
+    columns = tuple((column["module"], column["period"]) for column in bucket["columns"])
+    return Layout(bucket["clients_per_page"], columns)
+
+
+def placed(page: Mapping[str, Any], layout: Layout) -> Iterator[Placed]:
+    """All units of a page document, row by row."""
+    first = page["p"] * layout.clients_per_page
+    for ci, client in enumerate(page["c"]):
+        for column, unit in enumerate(client["m"]):
+            yield Placed(first + ci, column, client["id"], unit_from(unit))
+
+
+def placed_at(page: Mapping[str, Any], layout: Layout, ci: int, column: int) -> Placed | None:
+    """One unit of a page document, None outside of it."""
+    if ci >= len(page["c"]) or column >= len(page["c"][ci]["m"]):
+        return None
+    client = page["c"][ci]
+    return Placed(page["p"] * layout.clients_per_page + ci, column, client["id"], unit_from(client["m"][column]))
+
+
+def address(unit_id: str) -> tuple[int, int] | None:
+    """Row and column of a unit id."""
+    match = _UNIT_ID.fullmatch(unit_id)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def matches(unit: Placed, wanted: UnitFilter, layout: Layout) -> bool:
+    """Whether the unit passes the filter."""
+    if wanted.gaps_only and not unit.gap:
+        return False
+    reason = unit.reason
+    return (
+        _among(unit.state, wanted.state)
+        and _among(unit.outcome, wanted.outcome)
+        and _among(layout.columns[unit.column][0], wanted.module)
+        and _among(unit.client, wanted.client_id)
+        and _among(reason.reason if reason else None, wanted.reason)
+        and _among(reason.owner if reason else None, wanted.owner)
+    )
+
+
+def _among(value: str | None, wanted: Sequence[str]) -> bool:
+    return not wanted or value in wanted
+
+
+def from_cell(cell: int) -> tuple[State, str | None]:
+    """State and outcome of a cell byte."""
+    return STATE_CODES[cell & 15], OUTCOME_CODES[cell >> 4 & 3]

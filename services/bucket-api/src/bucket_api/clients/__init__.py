@@ -1,0 +1,1 @@
+"""The client master: identifiers, import from a file, storage."""

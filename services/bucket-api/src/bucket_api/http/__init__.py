@@ -1,0 +1,1 @@
+"""The HTTP edge: routes, schemas, who may call, limits and problems."""

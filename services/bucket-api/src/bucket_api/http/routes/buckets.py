@@ -1,0 +1,161 @@
+"""Buckets: start, look, list, cancel."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+
+from bucket_api.buckets.counters import current, from_views
+from bucket_api.buckets.creation import Creation, Replayed, Reused, Start, Started
+from bucket_api.http.auth import BucketsRead, BucketsWrite
+from bucket_api.http.etags import unless_known
+from bucket_api.http.paging import cursor
+from bucket_api.http.schemas.actions import ActionAnswer, ActionBody, action_answer
+from bucket_api.http.schemas.buckets import BucketAnswer, Buckets, bucket_answer
+from bucket_api.http.schemas.plans import BucketBody
+from bucket_api.http.services import App, Key, PageSize, PageToken, Services, TraceOf
+from bucket_api.http.tokens import Caller
+from bucket_api.http.trace import Trace
+from bucket_api.refusal import Refusal, not_found
+from bucket_api.scope import TenantScope
+
+router = APIRouter(prefix="/v1/buckets", tags=["buckets"])
+
+ListStatus = Literal["running", "cancelling", "paused", "complete", "complete_with_gaps", "failed", "cancelled"]
+_STORED: Mapping[str, dict[str, Any]] = {
+    "running": {"status": "RUNNING"},
+    "cancelling": {"status": "RUNNING", "control": "CANCEL"},
+    "paused": {"status": "RUNNING", "control": "PAUSE"},
+    "complete": {"status": "COMPLETED"},
+    "complete_with_gaps": {"status": "PARTIAL"},
+    "failed": {"status": "FAILED"},
+    "cancelled": {"status": "CANCELLED"},
+}
+
+
+@router.post("", status_code=202)
+async def start_bucket(
+    caller: BucketsWrite, app: App, key: Key, trace: TraceOf, body: BucketBody, response: Response
+) -> BucketAnswer:
+    """Start a sync bucket. Answered only when it is stored durably."""
+    creation = await app.creation.start(caller.tenant, _start(caller, key, trace, body))
+    response.status_code = 200 if isinstance(creation, Reused) else 202
+    response.headers.update(_creation_headers(creation))
+    return bucket_answer(creation.bucket)
+
+
+@router.get("")
+async def list_buckets(
+    caller: BucketsRead,
+    app: App,
+    status: Annotated[list[ListStatus], Query()] = [],
+    created_by: Annotated[str | None, Query(max_length=120)] = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Buckets:
+    """Buckets, newest first. `created_by=me`: only the caller's own."""
+    at = cursor(caller.tenant, "/v1/buckets", {"status": status, "by": created_by}, page_token, app.now())
+    wanted = _listed(status, caller.subject if created_by == "me" else created_by)
+    found, total, more = await app.buckets.page(caller.tenant, wanted, at.position.after, page_size)
+    items = [bucket_answer(bucket) for bucket in found]
+    return Buckets(items=items, total_size=total, next_page_token=at.next_after(found, more=more))
+
+
+@router.get("/{bucket_id}", responses={304: {"description": "Not changed since the given ETag"}})
+async def get_bucket(
+    caller: BucketsRead,
+    app: App,
+    bucket_id: str,
+    response: Response,
+    *,
+    fresh: bool = False,
+    if_none_match: Annotated[str | None, Header(max_length=64)] = None,
+) -> BucketAnswer:
+    """The bucket. `fresh=true` recounts from the pages instead of the summary, which is at most a second old."""
+    bucket = await found_bucket(app, caller.tenant, bucket_id)
+    reading = from_views(await app.buckets.views(bucket_id), _ms(app)) if fresh else current(bucket)
+    response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
+    return bucket_answer(bucket, reading)
+
+
+@router.post("/{bucket_id}/actions", status_code=202)
+async def act(
+    caller: BucketsWrite,
+    app: App,
+    bucket_id: str,
+    body: ActionBody,
+    key: Key,
+    response: Response,
+    *,
+    dry_run: bool = False,
+) -> ActionAnswer:
+    """Cancel the whole bucket: what has not started stops, what is finished stays.
+
+    Needs the scope `buckets:cancel` too, unless the caller has started the bucket.
+    """
+    bucket = await found_bucket(app, caller.tenant, bucket_id)
+    if "buckets:cancel" not in caller.scopes and bucket["created_by"] != caller.subject:
+        raise Refusal("forbidden", "The scope buckets:cancel is needed.", required_scope="buckets:cancel")
+    if dry_run:
+        response.status_code = 200
+        return action_answer(await app.cancelling.preview(caller.tenant, bucket_id))
+    done = await app.cancelling.cancel(caller.tenant, bucket_id, key=key, by=caller.subject, reason=body.note)
+    response.headers["location"] = f"/v1/buckets/{bucket_id}/actions/{done.control['id']}"
+    response.headers.update({"idempotent-replayed": "true"} if done.replayed else {})
+    return action_answer(done.reading, done.control, ended=done.bucket["status"] != "RUNNING")
+
+
+@router.get("/{bucket_id}/actions/{action_id}")
+async def get_action(caller: BucketsRead, app: App, bucket_id: str, action_id: str) -> ActionAnswer:
+    """An action with its effect so far."""
+    bucket = await found_bucket(app, caller.tenant, bucket_id)
+    control = next((control for control in bucket["controls"] if control["id"] == action_id), None)
+    if control is None:
+        raise not_found()
+    reading = from_views(await app.buckets.views(bucket_id), _ms(app))
+    return action_answer(reading, control, ended=bucket["status"] != "RUNNING")
+
+
+async def found_bucket(app: Services, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:
+    """The bucket of this tenant. Raises `not_found`."""
+    bucket = await app.buckets.get(tenant, bucket_id)
+    if bucket is None:
+        raise not_found()
+    return bucket
+
+
+def _start(caller: Caller, key: str, trace: Trace, body: BucketBody) -> Start:
+    return Start(
+        key=key,
+        body=body.model_dump(mode="json", exclude_unset=True),
+        asked=body.asked(),
+        selection=body.selection.value(),
+        modules=body.chosen_modules(),
+        period=body.period.value(),
+        options=body.options.model_dump(mode="json"),
+        name=body.name,
+        note=body.note,
+        by=caller.subject,
+        by_name=caller.name,
+        trace=trace.traceparent,
+    )
+
+
+def _creation_headers(creation: Creation) -> dict[str, str]:
+    location = {"location": f"/v1/buckets/{creation.bucket['_id']}"}
+    match creation:
+        case Started():
+            return location
+        case Replayed():
+            return {**location, "idempotent-replayed": "true"}
+        case Reused():
+            return {**location, "bucket-reused": "true"}
+
+
+def _listed(status: list[ListStatus], created_by: str | None) -> dict[str, Any]:
+    query: dict[str, Any] = {"$or": [_STORED[name] for name in status]} if status else {}
+    return {**query, "created_by": created_by} if created_by else query
+
+
+def _ms(app: Services) -> int:
+    return int(app.now().timestamp() * 1000)

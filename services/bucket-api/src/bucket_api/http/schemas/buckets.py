@@ -1,0 +1,248 @@
+"""The bucket as it is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sync_contracts.buckets import UserStatus
+from sync_contracts.units import DISPLAY_STATES
+
+from bucket_api.buckets.counters import Counters, Reading, counters, current, from_result, status_of, verdict_of
+from bucket_api.http.schemas.kinds import Answer, Instant, ListOf, Person, instant, person
+from bucket_api.http.schemas.units import CheckAnswer
+
+
+class ColumnAnswer(Answer):
+    """A column of the matrix: one module at one period, None for live data."""
+
+    index: int
+    module: str
+    period: str | None
+
+
+class Outcomes(Answer):
+    """Units that are done, by what was found."""
+
+    changed: int
+    unchanged: int
+    empty: int
+
+
+class CountersAnswer(Answer):
+    """Units by state; the states add up to `total`."""
+
+    total: int
+    queued: int
+    waiting: int
+    running: int
+    retrying: int
+    done: int
+    not_available: int
+    needs_action: int
+    failed: int
+    skipped: int
+    cancelled: int
+    done_by_outcome: Outcomes
+    gaps: int
+    final: int
+
+
+class RunAnswer(Answer):
+    """A run of the bucket: the start, then one for each retry."""
+
+    run: int
+    kind: str
+    status: UserStatus | str
+    units: int
+    started_at: Instant
+    ended_at: Instant | None
+
+
+class VerificationAnswer(Answer):
+    """How the end was verified: `with_data + not_available + gaps + not_applicable = expected`."""
+
+    verified_at: Instant
+    expected: int
+    final: int
+    recounted_version: int
+    with_data: int
+    not_available: int
+    gaps: int
+    not_applicable: int
+    checks: list[CheckAnswer] | None = None
+    agrees: bool | None = None
+
+
+class CancelAnswer(Answer):
+    """Who cancelled, when and why."""
+
+    by: str
+    at: Instant
+    reason: str | None
+
+
+class Links(Answer):
+    """Where people look at it."""
+
+    console: str
+
+
+class BucketAnswer(Answer):
+    """A bucket. `version` only grows; `as_of` is the time of the numbers."""
+
+    id: str
+    name: str
+    note: str | None
+    status: UserStatus
+    verdict: UserStatus | None
+    version: int
+    as_of: Instant
+    created_at: Instant
+    created_by: Person
+    origin: dict[str, str]
+    ended_at: Instant | None
+    deadline_at: Instant
+    selection: dict[str, Any]
+    presets: list[str]
+    modules: list[str]
+    period: dict[str, Any]
+    options: dict[str, Any]
+    rows: int
+    columns: list[ColumnAnswer]
+    counters: CountersAnswer
+    progress: float
+    runs: list[RunAnswer]
+    verification: VerificationAnswer | None
+    paused: CancelAnswer | None
+    cancel: CancelAnswer | None
+    trace_id: str | None
+    links: Links
+
+
+Buckets = ListOf[BucketAnswer]
+
+
+def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> BucketAnswer:
+    """The bucket with a reading of its numbers, by default the newest in the document."""
+    numbers = reading or current(bucket)
+    count = counters(numbers.shown)
+    plan = bucket["plan"]
+    modules = list(dict.fromkeys(column["module"] for column in bucket["columns"]))
+    ended = bucket["results"][-1]["at"] if bucket["status"] != "RUNNING" and bucket["results"] else None
+    control = bucket["control"]
+    return BucketAnswer(
+        id=bucket["_id"],
+        name=bucket["name"],
+        note=bucket["note"],
+        status=status_of(bucket, numbers),
+        verdict=verdict_of(bucket, numbers),
+        version=numbers.version,
+        as_of=instant(numbers.at_ms),
+        created_at=instant(bucket["created_at"]),
+        created_by=person(bucket["created_by"], bucket["origin"].get("by_name")),
+        origin={"kind": bucket["origin"]["kind"]},
+        ended_at=instant(ended) if ended is not None else None,
+        deadline_at=instant(bucket["deadline_at"]),
+        selection=_compact(plan["selection"]),
+        presets=plan["presets"],
+        modules=modules,
+        period={name: value for name, value in plan["period"].items() if value},
+        options=plan["options"],
+        rows=bucket["n_units"] // len(bucket["columns"]),
+        columns=column_answers(bucket),
+        counters=counters_answer(count),
+        progress=round(count.final / count.total, 4) if count.total else 1.0,
+        runs=_runs(bucket),
+        verification=_verification(bucket),
+        paused=_control(bucket) if control == "PAUSE" else None,
+        cancel=_control(bucket) if control == "CANCEL" else None,
+        trace_id=bucket["trace"].split("-")[1] if bucket.get("trace") else None,
+        links=Links(console=f"/console/buckets/{bucket['_id']}"),
+    )
+
+
+def column_answers(bucket: Mapping[str, Any]) -> list[ColumnAnswer]:
+    """The columns in order."""
+    return [ColumnAnswer(index=n, module=c["module"], period=c["period"]) for n, c in enumerate(bucket["columns"])]
+
+
+def counters_answer(count: Counters) -> CountersAnswer:
+    """As they are told."""
+    return CountersAnswer.model_validate(msgspec.to_builtins(count))
+
+
+def _compact(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """The selection without what was not given; long lists by their length (the whole is kept with the bucket)."""
+    short = {name: value for name, value in selection.items() if value}
+    for name in ("add", "exclude"):
+        if len(short.get(name, ())) > MAX_SHOWN_IDS:
+            short[name] = f"{len(short[name])} clients"
+    return short
+
+
+MAX_SHOWN_IDS = 100
+
+
+def _control(bucket: Mapping[str, Any]) -> CancelAnswer:
+    return CancelAnswer(by=bucket["control_by"], at=instant(bucket["control_at"]), reason=bucket.get("control_reason"))
+
+
+def _runs(bucket: Mapping[str, Any]) -> list[RunAnswer]:
+    """Run n is round n − 1. A run that was followed by a retry before it ended shares the next one's end."""
+    results = {result["round"]: result for result in bucket["results"]}
+    begun = [(0, "start", bucket["n_units"], bucket["created_at"])]
+    begun += [(retry["round"], "retry", retry["n"], retry["at"]) for retry in bucket["retries"]]
+    return [_run(results, *run) for run in begun]
+
+
+def _run(results: Mapping[int, Mapping[str, Any]], round_: int, kind: str, units: int, at: int) -> RunAnswer:
+    shared = min((n for n in results if n >= round_), default=None)
+    result = results[shared] if shared is not None else None
+    status = verdict_of({"status": result["status"]}, from_result(result)) if result else "running"
+    return RunAnswer(
+        run=round_ + 1,
+        kind=kind,
+        status=status or "running",
+        units=units,
+        started_at=instant(at),
+        ended_at=instant(result["at"]) if result else None,
+    )
+
+
+def _verification(bucket: Mapping[str, Any]) -> VerificationAnswer | None:
+    """From the recount by which the newest run was completed; the statement recounts once more and adds the checks."""
+    if bucket["status"] == "RUNNING" or not bucket["results"]:
+        return None
+    result = bucket["results"][-1]
+    shown = from_result(result).shown
+    return verification_answer(shown, bucket["n_units"], result["v"], result["at"])
+
+
+def verification_answer(
+    shown: Mapping[str, int],
+    expected: int,
+    version: int,
+    at_ms: int,
+    *,
+    checks: list[CheckAnswer] | None = None,
+    agrees: bool | None = None,
+) -> VerificationAnswer:
+    """The verification block of a recount."""
+    count = counters(shown)
+    return VerificationAnswer(
+        verified_at=instant(at_ms),
+        expected=expected,
+        final=count.final,
+        recounted_version=version,
+        with_data=count.done,
+        not_available=count.not_available,
+        gaps=count.gaps,
+        not_applicable=shown["skipped"],
+        checks=checks,
+        agrees=agrees,
+    )
+
+
+def shown_by_name(shown: tuple[int, ...]) -> dict[str, int]:
+    """Display counts by name."""
+    return dict(zip(DISPLAY_STATES, shown, strict=True))

@@ -1,0 +1,112 @@
+"""What handlers work with, made once by the composition root."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request
+from motor.motor_asyncio import AsyncIOMotorDatabase
+
+from bucket_api.access.steps import Publisher, SessionSteps
+from bucket_api.access.store import AccessStore
+from bucket_api.buckets.attempts import AttemptReader
+from bucket_api.buckets.cancelling import Cancelling
+from bucket_api.buckets.creation import BucketCreation
+from bucket_api.buckets.frozen import FrozenLists
+from bucket_api.buckets.listing import UnitLists
+from bucket_api.buckets.statements import Statements
+from bucket_api.buckets.store import BucketStore
+from bucket_api.clients.imports import ClientImports
+from bucket_api.clients.store import ClientStore
+from bucket_api.clients.tenants import Encryptors, TenantKeys
+from bucket_api.http.trace import Trace, trace_of
+from bucket_api.refusal import FieldError, Refusal
+
+Missing = Callable[[], Awaitable[Mapping[str, str]]]
+"""Conditions of readiness that do not hold, with their reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The domain over one database and one bus. `now`: aware UTC time."""
+
+    clients: ClientStore
+    imports: ClientImports
+    access: AccessStore
+    encryptors: Encryptors
+    steps: SessionSteps
+    buckets: BucketStore
+    creation: BucketCreation
+    cancelling: Cancelling
+    units: UnitLists
+    statements: Statements
+    attempts: AttemptReader
+    now: Callable[[], datetime]
+    missing: Missing
+
+
+def services_over(
+    database: AsyncIOMotorDatabase[dict[str, Any]],
+    keys: TenantKeys,
+    publisher: Publisher,
+    now: Callable[[], datetime],
+    missing: Missing,
+) -> Services:
+    """The services over a database, a publisher and key-encryption keys."""
+    clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
+    encryptors = Encryptors(database, keys)
+    return Services(
+        clients=clients,
+        imports=ClientImports(database, clients, access, encryptors, now),
+        access=access,
+        encryptors=encryptors,
+        steps=SessionSteps(access, encryptors, publisher, now),
+        buckets=buckets,
+        creation=BucketCreation(database, buckets, access, now),
+        cancelling=Cancelling(buckets, now),
+        units=UnitLists(buckets, FrozenLists(database), now),
+        statements=Statements(database, buckets),
+        attempts=AttemptReader(database),
+        now=now,
+        missing=missing,
+    )
+
+
+def _services(request: Request) -> Services:
+    found = request.app.state.services
+    assert isinstance(found, Services)  # noqa: S101 - set at start-up
+    return found
+
+
+def _trace(request: Request) -> Trace:
+    return trace_of(request.scope)
+
+
+def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str:
+    """The caller's key; it is required where work is started."""
+    if idempotency_key is None:
+        raise Refusal("idempotency_key_required")
+    if not 1 <= len(idempotency_key) <= 255 or not all("!" <= c <= "~" for c in idempotency_key):
+        detail = "1 to 255 visible ASCII characters."
+        raise Refusal("invalid_request", detail, errors=[FieldError("Idempotency-Key", "invalid", detail)])
+    return idempotency_key
+
+
+def _wait(prefer: Annotated[str | None, Header()] = None) -> float:
+    """Seconds that the caller is ready to wait: `Prefer: wait=10`."""
+    for part in (prefer or "").split(","):
+        name, _, seconds = part.strip().partition("=")
+        if name.lower() == "wait" and seconds.isdecimal():
+            return float(min(int(seconds), MAX_WAIT_S))
+    return DEFAULT_WAIT_S
+
+
+DEFAULT_WAIT_S = 10.0
+MAX_WAIT_S = 25
+App = Annotated[Services, Depends(_services)]
+TraceOf = Annotated[Trace, Depends(_trace)]
+Key = Annotated[str, Depends(_key)]
+Wait = Annotated[float, Depends(_wait)]
+PageSize = Annotated[int, Query(ge=1, le=500)]
+PageToken = Annotated[str | None, Query(max_length=512)]

@@ -1,0 +1,42 @@
+"""From the schema library's errors to our field codes. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from bucket_api.refusal import FieldError, ProblemCode
+
+MAX_ERRORS: Final = 100
+
+_FIELD_CODE: Final = {
+    "missing": "required",
+    "string_too_long": "too_long",
+    "string_too_short": "required",
+    "too_long": "too_many",
+    "too_short": "required",
+    "literal_error": "unknown_value",
+    "enum": "unknown_value",
+}
+_MALFORMED: Final = ("extra_forbidden", "json_invalid", "model_attributes_type")
+
+
+def classify(errors: Iterable[Mapping[str, Any]]) -> tuple[ProblemCode, list[FieldError]]:
+    """The problem and its field errors.
+
+    Malformed bodies and bad parameters are `invalid_request`, wrong values in a well-formed body `validation_failed`.
+    """
+    found = list(errors)[:MAX_ERRORS]
+    malformed = any(_is_malformed(error) for error in found)
+    return "invalid_request" if malformed else "validation_failed", [_field(error) for error in found]
+
+
+def _is_malformed(error: Mapping[str, Any]) -> bool:
+    kind = error["type"]
+    return error["loc"][:1] != ("body",) or len(error["loc"]) == 1 or kind in _MALFORMED or kind.endswith("_type")
+
+
+def _field(error: Mapping[str, Any]) -> FieldError:
+    place, *path = error["loc"]
+    pointer = "/" + "/".join(str(part) for part in path) if place == "body" else str(path[0] if path else place)
+    kind = error["type"]
+    code = "unknown_field" if kind == "extra_forbidden" else _FIELD_CODE.get(kind, "invalid")
+    return FieldError(pointer, code, error["msg"])
