@@ -83,7 +83,7 @@ class ErrorTable:
 
 def quotable(code: object) -> str | None:
     """A portal's code as it may go into events and logs: short and plain, else None."""
-    text = str(code) if isinstance(code, str | int) else ""
+    text = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
     return text if _CODE.fullmatch(text) else None
 
 
