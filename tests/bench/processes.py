@@ -13,7 +13,7 @@ _USER_TICKS, _CHILDREN_SYSTEM_TICKS = 11, 15
 def cpu_s(pid: int) -> float:
     """CPU seconds of a process since its start, with those of its ended children."""
     fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[_USER_TICKS : _CHILDREN_SYSTEM_TICKS])) / _TICKS_PER_S
+    return sum(map(int, fields[_USER_TICKS:_CHILDREN_SYSTEM_TICKS])) / _TICKS_PER_S
 
 
 def rss_mib(pid: int) -> float:

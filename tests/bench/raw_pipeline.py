@@ -4,8 +4,9 @@ Three processes: one reads pages and publishes a command per unit and a mark per
 events, one writes events into pages by compare-and-set. What every engine of this shape must pay, as cheap as it can be
 had (own batches, typed decoding, bulk writes), and nothing else: no attempts, no fairness, no verification, no retries.
 
-One role: `python -m tests.bench.raw_pipeline ROLE UNITS RUN KAFKA MONGO`, where RUN names the topics. It says `ready`, waits for a line on its standard
-input (so that starting is not measured), says `done` when its work is durable, and waits for the end of its input.
+One role: `python -m tests.bench.raw_pipeline ROLE UNITS RUN KAFKA MONGO`, where RUN names the topics. It says
+`ready`, waits for a line on its standard input (so that starting is not measured), says `done` when its work is
+durable, and waits for another line.
 """
 
 import asyncio
@@ -49,7 +50,8 @@ MONGO: Final[dict[str, Any]] = {"w": "majority", "journal": True, "readConcernLe
 Document = dict[str, Any]
 Pages = AsyncIOMotorCollection[Document]
 Go = Callable[[], Awaitable[None]]
-Lanes = dict[int, list[tuple[bytes | None, bytes]]]
+Lane = list[tuple[bytes | None, bytes]]
+Lanes = dict[int, Lane]
 Address = tuple[int, int, int]
 
 
@@ -127,7 +129,12 @@ TENANT: Final = "t_raw"
 def page_documents(units: int) -> list[Document]:
     """Pages as large as the product's, every unit waiting."""
     return [
-        {"_id": page_id(number), "v": 0, "left": UNITS_PER_PAGE, "c": [_row(number, ci) for ci in range(CLIENTS_PER_PAGE)]}
+        {
+            "_id": page_id(number),
+            "v": 0,
+            "left": UNITS_PER_PAGE,
+            "c": [_row(number, ci) for ci in range(CLIENTS_PER_PAGE)],
+        }
         for number in range(units // UNITS_PER_PAGE)
     ]
 
@@ -156,7 +163,7 @@ async def dispatch(job: Job) -> None:
             read = await pages.find({"_id": {"$in": wanted}}).to_list(PAGES_AT_ONCE)
             numbers = [int(page["_id"].rpartition(":")[2]) for page in read]
             await asyncio.gather(*await publish(producer, job.commands, _commands(read, numbers)))
-            marks = [(None, mark) for number in numbers for mark in _marks(number)]
+            marks: Lane = [(None, mark) for number in numbers for mark in _marks(number)]
             await asyncio.gather(*await publish(producer, job.events, {SHARD: marks}))
 
 
@@ -205,7 +212,7 @@ async def work(job: Job) -> None:
         done, committed_s = 0, time.monotonic()
         while done < job.units:
             batch = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-            events = [(None, _event(record.value)) for records in batch.values() for record in records]
+            events: Lane = [(None, _event(record.value)) for records in batch.values() for record in records]
             if events:
                 await asyncio.gather(*await publish(producer, job.events, {SHARD: events}))
             done += len(events)

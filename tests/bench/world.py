@@ -1,25 +1,23 @@
 """The processes of a benchmark: servers of their own on free ports, and the product's real processes beside them."""
 
-import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from local_stack.process import ServerProcess
-from local_stack.programs import Program, environment, instance_id, slots
+from local_stack.programs import Program, slots
 from local_stack.servers import KAFKA, MONGOD
 from local_stack.settings import StackSettings
 from local_stack.stack import Stack
-from local_stack.tools import checkout
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient
 from msgspec import Struct
 from sync_runtime.mongo import CLIENT, Database
 
