@@ -227,6 +227,24 @@ async def test_a_step_is_done_once_and_a_lost_one_ends_as_failed(world: GspWorld
     assert (await world.actions()).count("OTPREQUEST") == 1
 
 
+async def test_a_step_that_breaks_in_the_middle_ends_as_failed(
+    world: GspWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Exception):
+        pass
+
+    async def broken(*_: object) -> None:
+        raise Broken
+
+    await world.put_on_file(ORDINARY)
+    world.ask(ORDINARY)
+    monkeypatch.setattr(world.vault, "unseal", broken)
+    with pytest.raises(Broken):
+        await world.step(ORDINARY, "OTP_REQUEST")
+    assert world.requests.documents["otp_1"]["reason"] == "interrupted"
+    assert "lock" not in world.sessions.of(TENANT, CLIENT)
+
+
 async def test_a_code_bound_to_another_request_is_not_opened(world: GspWorld) -> None:
     await world.put_on_file(ORDINARY)
     world.ask(ORDINARY)

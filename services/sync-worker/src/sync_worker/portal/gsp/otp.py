@@ -106,15 +106,15 @@ class SessionSteps:
         self._permit = permit
 
     async def carry_out(self, command: SessionCommand, now: datetime) -> None:
-        """Claim the step, do it, write how it ended. Returns without a portal call when the step is not to be done."""
+        """Claim the step, do it, write how it ended: as interrupted when it was claimed before, or when this raises."""
         waiting, claimed = _CLAIMS[command.step]
+        ending = failed("interrupted")
         request = await self._requests.move(command.tenant, command.request, waiting, claimed, {})
-        if request is None:
-            lost = failed("interrupted")
-            await self._requests.move(command.tenant, command.request, claimed, lost.state, lost.fields)
-            return
-        ending = await self._ending(command, request, now)
-        await self._requests.move(command.tenant, command.request, claimed, ending.state, ending.fields)
+        try:
+            if request is not None:
+                ending = await self._ending(command, request, now)
+        finally:
+            await self._requests.move(command.tenant, command.request, claimed, ending.state, ending.fields)
 
     async def _ending(self, command: SessionCommand, request: OtpRequestDocument, now: datetime) -> Ending:
         if command.client != request["client"]:
