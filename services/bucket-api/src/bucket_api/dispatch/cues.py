@@ -62,7 +62,7 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc] # the library
 async def pass_cues(consumer: CueConsumer, led: Led) -> int:
     """Pass on the cues that are here; returns how many records were read."""
     records = await consumer.getmany(timeout_ms=0, max_records=CUES_A_POLL)
-    led.touch({record.key.decode() for part in records.values() for record in part if record.key})
+    led.touch({record.key.decode(errors="replace") for part in records.values() for record in part if record.key})
     read = sum(map(len, records.values()))
     if read == CUES_A_POLL:
         led.touch_shards(_skip_to_end(consumer))
