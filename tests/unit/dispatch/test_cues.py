@@ -22,9 +22,9 @@ class Group:
 
     async def getmany(
         self,
-        *partitions: TopicPartition,
-        timeout_ms: int,
-        max_records: int,  # noqa: ARG002 - the port's signature
+        *partitions: TopicPartition,  # noqa: ARG002 - the port's signature
+        timeout_ms: int,  # noqa: ARG002
+        max_records: int,
     ) -> Mapping[TopicPartition, Sequence[Any]]:
         taken, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
         return {TopicPartition("events", 0): taken} if taken else {}
