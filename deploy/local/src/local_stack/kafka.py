@@ -38,8 +38,8 @@ offsets.retention.minutes=20160
 # A broker killed with -9 may register again as soon as its old session is over (default 9 s)
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-# Members join without delay; tests use short sessions
-group.initial.rebalance.delay.ms=0
+# How long the first member of an empty group waits for the others; tests use short sessions
+group.initial.rebalance.delay.ms={join_delay_ms}
 group.min.session.timeout.ms=1000
 """
 
@@ -64,6 +64,7 @@ class KafkaBroker:
     tools: Tools
     host: str = "127.0.0.1"
     heap_mb: int = 512
+    join_delay_ms: int = 0
 
     @property
     def bootstrap(self) -> str:
@@ -78,7 +79,8 @@ class KafkaBroker:
         """Write the configuration; format the data directory unless it was formatted. Data of earlier runs is kept."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         log_dir = self.data_dir / "log"
-        text = _PROPERTIES.format(host=self.host, port=self.port, controller_port=self.controller_port, log_dir=log_dir)
+        ports = {"port": self.port, "controller_port": self.controller_port}
+        text = _PROPERTIES.format(host=self.host, log_dir=log_dir, join_delay_ms=self.join_delay_ms, **ports)
         self._properties.write_text(text)
         (self.data_dir / "log4j2.properties").write_text(_LOG4J)
         if not (log_dir / "meta.properties").exists():

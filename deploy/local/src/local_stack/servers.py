@@ -13,6 +13,8 @@ from local_stack.tools import Tools
 KAFKA, MONGOD = "kafka", "mongod"
 _STOP_TIMEOUT_S = 20
 _ANSWER_DEADLINE_S = 40
+_JOIN_DELAY_MS = 1_000
+"""All workers start together: waiting for the second one is shorter than the rebalance that it would cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,14 @@ class Servers:
     @classmethod
     def of(cls, settings: StackSettings, tools: Tools) -> "Servers":
         kafka_dir, mongod_dir = settings.data_dir / KAFKA, settings.data_dir / MONGOD
-        broker = KafkaBroker(kafka_dir, settings.kafka_port, settings.kafka_controller_port, tools, host=settings.host)
+        broker = KafkaBroker(
+            kafka_dir,
+            settings.kafka_port,
+            settings.kafka_controller_port,
+            tools,
+            host=settings.host,
+            join_delay_ms=_JOIN_DELAY_MS,
+        )
         member = MongoMember(
             mongod_dir, settings.mongo_port, tools, host=settings.host, cache_gb=settings.mongo_cache_gb
         )

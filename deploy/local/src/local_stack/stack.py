@@ -20,7 +20,7 @@ from local_stack.ports import is_free
 from local_stack.process import NotReady, bound_to_parent, tail, wait_until
 from local_stack.programs import API, PROGRAMS, Slot, environment, slots
 from local_stack.servers import KAFKA, MONGOD, Servers
-from local_stack.settings import StackSettings
+from local_stack.settings import MOST_SLOTS, StackSettings
 from local_stack.supervisor import render
 from local_stack.tools import Tools, checkout
 
@@ -112,13 +112,14 @@ class Stack:
 
     def wait_ready(self, deadline_s: float | None = None) -> None:
         """Wait until every process says it is ready. Raises NotReady with the log of the first that does not."""
+        if not self.supervisor.answers():
+            raise NotReady("the stack is down; start it with make up")
         limit_s = deadline_s or self.settings.ready_deadline_s
         end = time.monotonic() + limit_s
-        for slot in self._service_slots():
-            ready = partial(_answers_ok, slot.ready_url)
-            if not wait_until(ready, max(0.0, end - time.monotonic())):
-                log = tail(self.settings.logs_dir / f"{slot.name}.log")
-                raise NotReady(f"{slot.name} is not ready after {limit_s:g} s; the end of its log:\n{log}")
+        for name, url in self._running_services().items():
+            if not wait_until(partial(_answers_ok, url), max(0.0, end - time.monotonic())):
+                log = tail(self.settings.logs_dir / f"{name}.log")
+                raise NotReady(f"{name} is not ready after {limit_s:g} s; the end of its log:\n{log}")
 
     def down(self) -> None:
         """Stop everything cleanly, bounded, servers last; nothing happens when nothing runs."""
@@ -132,14 +133,13 @@ class Stack:
 
     def status(self) -> list[SlotStatus]:
         """Every process that the supervisor knows; empty when the stack is down."""
-        ready_urls = {slot.name: slot.ready_url for slot in self._service_slots()}
+        urls = self._running_services()
         servers = {KAFKA: self.settings.kafka_bootstrap, MONGOD: f"{self.settings.host}:{self.settings.mongo_port}"}
         rows = []
         for process in self.supervisor.processes():
-            url = ready_urls.get(process.name)
+            url = urls.get(process.name)
             ready = _answers_ok(url) if url else self._servers.answers(process.name)
-            address = url or servers.get(process.name, "")
-            rows.append(SlotStatus(process.name, process.state, process.pid, ready, address))
+            rows.append(SlotStatus(process.name, process.state, process.pid, ready, url or servers[process.name]))
         return rows
 
     def pid(self, name: str) -> int:
@@ -170,6 +170,16 @@ class Stack:
 
     def _service_slots(self) -> list[Slot]:
         return [slot for program in PROGRAMS for slot in slots(program, self.settings, self._tools.python)]
+
+    def _running_services(self) -> dict[str, str]:
+        """Readiness address of every service that the supervisor has, in the table's order.
+
+        The stack may have been scaled by another command, so the number of slots is read from the supervisor.
+        """
+        known = {process.name for process in self.supervisor.processes()}
+        full = self.settings.model_copy(update={p.slots: MOST_SLOTS for p in PROGRAMS if p.slots})
+        places = [slot for program in PROGRAMS for slot in slots(program, full, self._tools.python)]
+        return {slot.name: slot.ready_url for slot in places if slot.name in known and slot.ready_url}
 
     def _make_keys(self) -> None:
         with contextlib.suppress(FileExistsError):
@@ -205,10 +215,8 @@ class Stack:
             raise ProvisionFailed(f"topics and indexes: exit {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def _answers_ok(url: str | None) -> bool:
+def _answers_ok(url: str) -> bool:
     """Does this address answer 200?"""
-    if url is None:
-        return True
     probe = urllib.request.urlopen
     with contextlib.suppress(OSError, http.client.HTTPException), probe(url, timeout=_PROBE_TIMEOUT_S) as answer:
         return bool(answer.status == 200)
