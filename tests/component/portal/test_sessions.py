@@ -277,6 +277,7 @@ async def test_every_call_asks_for_a_permit_and_is_counted(world: GspWorld) -> N
     portal = world.portal(ORDINARY)
     await portal.call(TWOB)
     assert (portal.meter.calls, portal.meter.http, world.permits_asked) == (1, 200, 1)
+    assert [(made.action, made.http) for made in portal.meter.made] == [("twob.get", 200)]
     world.permits = [Refusal(OutcomeClass.RATE_LIMITED, retry_after_ms=700)]
     refused = await portal.call(TWOB)
     assert isinstance(refused, Refusal)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from sync_worker.portal.gsp.profile import Profile, Question, question
 from sync_worker.portal.gsp.styles import expiry_min, sealed_password
 
 REPEAT_WITHIN_MS: Final = 2000
+CALLS_KEPT: Final = 64
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 
 Permit = Callable[[], Awaitable[Refusal | None]]
@@ -44,19 +46,35 @@ class Account(Struct, frozen=True):
         }
 
 
+class CallMade(Struct, frozen=True):
+    """One HTTP call, for traces: logical action, when it ended (epoch ms), how long it took, its status (0: none)."""
+
+    action: str
+    ended_ms: int
+    elapsed_ms: int
+    http: int
+
+
 class Meter:
-    """Asks for a permit before each HTTP call of a unit and counts: calls, milliseconds in them, last HTTP status."""
+    """Asks for a permit before each HTTP call of a unit and counts: calls, milliseconds in them, last HTTP status.
+
+    `made` holds the first 64 calls.
+    """
 
     def __init__(self, permit: Permit) -> None:
         self.permit = permit
         self.calls = 0
         self.call_ms = 0
         self.http = 0
+        self.made: list[CallMade] = []
 
-    def count(self, outcome: Reply | Unreachable) -> None:
+    def count(self, action: str, outcome: Reply | Unreachable) -> None:
+        """Take note of a call that has just ended."""
         self.calls += 1
         self.call_ms += outcome.elapsed_ms
         self.http = outcome.http if isinstance(outcome, Reply) else 0
+        if len(self.made) < CALLS_KEPT:
+            self.made.append(CallMade(action, time.time_ns() // 1_000_000, outcome.elapsed_ms, self.http))
 
 
 class Answered(Struct, frozen=True):
@@ -119,7 +137,7 @@ class Line:
         if (refusal := await meter.permit()) is not None:
             return refusal
         reply = await self._client.fetch(self.profile.certificate_path)
-        meter.count(reply)
+        meter.count("certificate", reply)
         if isinstance(reply, Unreachable) or reply.http != 200:
             return Refusal(OutcomeClass.TRANSIENT, http=meter.http)
         try:
@@ -172,7 +190,7 @@ class Line:
         if (refusal := await meter.permit()) is not None:
             return refusal
         reply = await self._client.send(asked)
-        meter.count(reply)
+        meter.count(asked.action, reply)
         return reply
 
     def _may_repeat(self, action: str, failed: Unreachable) -> bool:
