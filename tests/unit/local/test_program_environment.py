@@ -2,7 +2,8 @@
 
 import pytest
 from bucket_api.dispatch.settings import DispatchSettings
-from local_stack.programs import AGGREGATOR, DISPATCHER, SANDBOX, WORKER, Program, environment
+from bucket_api.settings import Settings as ApiSettings
+from local_stack.programs import AGGREGATOR, API, DISPATCHER, SANDBOX, WORKER, Program, environment
 from local_stack.settings import StackSettings
 from portal_sandbox.settings import Settings as SandboxSettings
 from pydantic_settings import BaseSettings
@@ -11,6 +12,7 @@ from sync_worker.settings import Settings as WorkerSettings
 
 READERS: list[tuple[Program, type[BaseSettings]]] = [
     (SANDBOX, SandboxSettings),
+    (API, ApiSettings),
     (DISPATCHER, DispatchSettings),
     (AGGREGATOR, AggregatorSettings),
     (WORKER, WorkerSettings),
@@ -29,6 +31,7 @@ def test_every_variable_is_read_and_understood(
     settings()
 
 
-def test_the_worker_uses_an_account_that_the_sandbox_knows() -> None:
-    stack = StackSettings()
-    assert SandboxSettings().gsp_accounts[stack.sandbox_account] == stack.sandbox_secret
+def test_the_worker_uses_accounts_that_the_sandbox_knows() -> None:
+    stack, sandbox = StackSettings(), SandboxSettings()
+    assert sandbox.gsp_accounts[stack.sandbox_account] == stack.sandbox_secret
+    assert sandbox.asp_accounts[stack.sandbox_asp_account] == stack.sandbox_asp_secret

@@ -107,6 +107,8 @@ WORKER = Program(
             "SB_PORTAL_URL": "{sandbox_url}",
             "SB_PORTAL_CLIENT_ID": "{sandbox_account}",
             "SB_PORTAL_CLIENT_SECRET": "{sandbox_secret}",
+            "SB_PORTAL_ASP_USERNAME": "{sandbox_asp_account}",
+            "SB_PORTAL_ASP_PASSWORD": "{sandbox_asp_secret}",
             "SB_PORTAL_RATE_PER_S": "{portal_rate_per_s:g}",
             "SB_PORTAL_BURST": "{portal_burst:g}",
         }

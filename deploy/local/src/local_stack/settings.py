@@ -44,6 +44,9 @@ class StackSettings(BaseSettings):
     sandbox_account: str = "sandbox-gsp"
     """Our access at the simulated GSP: made up, known to the sandbox from the start."""
     sandbox_secret: str = "sandbox-gsp-secret"  # noqa: S105 - of the sandbox, where nothing is secret
+    sandbox_asp_account: str = "sandbox-asp"
+    """The same for its public part (return register)."""
+    sandbox_asp_secret: str = "sandbox-asp-secret"  # noqa: S105 - as above
     portal_rate_per_s: float = 180
     """Calls a second that the workers allow themselves together; the sandbox's demo profile refuses above 200."""
     portal_burst: float = 20
