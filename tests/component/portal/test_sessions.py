@@ -166,6 +166,19 @@ async def test_switched_off_access_is_told_and_keeps_the_session(world: GspWorld
     assert isinstance(await world.portal(ORDINARY).call(TWOB), Answer)
 
 
+async def test_a_unit_says_why_the_log_in_was_refused_until_one_succeeds(world: GspWorld) -> None:
+    await world.put_on_file(ORDINARY)
+    await world.change(ORDINARY, access="disabled")
+    world.ask(ORDINARY, "otp_1")
+    assert (await world.step(ORDINARY, "OTP_REQUEST", "otp_1"))["reason"] == "access_disabled"
+    refused = await world.portal(ORDINARY).call(TWOB)
+    assert isinstance(refused, Refusal)
+    assert refused.outcome is OutcomeClass.ACCESS_DISABLED
+    await world.change(ORDINARY, access="enabled")
+    await world.log_in(ORDINARY)
+    assert isinstance(await world.portal(ORDINARY).call(TWOB), Answer)
+
+
 async def test_authorisation_that_fails_on_a_call_is_extended_once_and_asked_again(world: GspWorld) -> None:
     await world.log_in(ORDINARY)
     await world.script("once", {"kind": "code", "code": "RET2B1010"}, {"surface": "taxpayer"}, times=1)

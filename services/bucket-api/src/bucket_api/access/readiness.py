@@ -11,6 +11,8 @@ from bucket_api.buckets.selection import is_guarded
 
 KIND: Final = "gst_portal_user"
 WARN_DAYS: Final = 3
+REFUSED_LOGINS: Final = frozenset({"access_disabled", "password_expired", "account_locked"})
+"""Why the newest log-in was refused; stands until one succeeds."""
 
 
 class Readiness(Struct, frozen=True):
@@ -56,7 +58,11 @@ def readiness(session: Mapping[str, Any] | None, credential_version: int | None,
     return Readiness(
         ready=credential_version is not None and not blocked and live,
         reason=_reason(
-            credential_version, blocked=blocked, live=live, consent_over=consent is not None and consent <= now
+            credential_version,
+            blocked=blocked,
+            live=live,
+            consent_over=consent is not None and consent <= now,
+            ended=known.get("ended"),
         ),
         session_until=until if live else None,
         consent_until=consent if consent and consent > now else None,
@@ -67,11 +73,15 @@ def readiness(session: Mapping[str, Any] | None, credential_version: int | None,
     )
 
 
-def _reason(credential_version: int | None, *, blocked: bool, live: bool, consent_over: bool) -> str | None:
+def _reason(
+    credential_version: int | None, *, blocked: bool, live: bool, consent_over: bool, ended: str | None
+) -> str | None:
     if credential_version is None:
         return "no_access"
     if blocked:
         return "login_guard"
     if live:
         return None
-    return "consent_expired" if consent_over else "otp_required"
+    if consent_over:
+        return "consent_expired"
+    return ended if ended in REFUSED_LOGINS else "otp_required"

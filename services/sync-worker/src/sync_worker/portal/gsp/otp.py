@@ -21,7 +21,7 @@ from sync_worker.portal.gsp.guard import is_blocked
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import USERNAME_FIELD, KeyRing, TenantVault, opened_ring, sealed_ring
 from sync_worker.portal.gsp.line import Line, Meter
-from sync_worker.portal.gsp.session import LOCK_FOR, ClientSession, SessionStore, Stored
+from sync_worker.portal.gsp.session import BLOCKED_BY, LOCK_FOR, ClientSession, SessionStore, Stored
 from sync_worker.portal.gsp.step_endings import (
     Ending,
     Fields,
@@ -198,6 +198,8 @@ class SessionSteps:
         guard = refused_login(stored.guard, identity.cred_ver, today, refusal, scene.line.profile)
         if guard is not None:
             await self._sessions.write_guard(*scene.place, guard)
+        if refusal.outcome in BLOCKED_BY.values():
+            await self._sessions.write(*scene.place, stored.tver, {"ended": refusal.outcome.value})
         return refused_code(refusal, scene.line.profile, scene.request, guard)
 
     async def _check(self, scene: Scene) -> Ending:

@@ -23,6 +23,12 @@ SESSION_BUSY: Final = "SESSION_BUSY"
 LOGIN_GUARD: Final = "LOGIN_GUARD"
 """Code of a refusal that is not the portal's: the log-in guard stopped this client until its credential changes."""
 
+BLOCKED_BY: Final = {
+    outcome.value: outcome
+    for outcome in (OutcomeClass.ACCESS_DISABLED, OutcomeClass.PASSWORD_EXPIRED, OutcomeClass.ACCOUNT_LOCKED)
+}
+"""What a refused log-in leaves in `ended`: units say so until a log-in succeeds."""
+
 _DEAD: Final = frozenset(
     {OutcomeClass.REFRESH, OutcomeClass.REHANDSHAKE, OutcomeClass.OTP_REQUIRED, OutcomeClass.OTP_INVALID}
 )
@@ -37,6 +43,7 @@ class Stored(Struct, frozen=True):
     tver: int = 0
     cred_ref: str | None = None
     guard: dict[str, Any] | None = None
+    ended: str | None = None
 
 
 def stored_of(document: PortalSessionDocument) -> Stored:
@@ -48,6 +55,7 @@ def stored_of(document: PortalSessionDocument) -> Stored:
         tver=document.get("tver", 0),
         cred_ref=document.get("cred_ref"),
         guard=document.get("guard"),
+        ended=document.get("ended"),
     )
 
 
@@ -191,7 +199,8 @@ class ClientSession:
 
     def _dead(self, refusal: Refusal | None = None) -> Refusal:
         _, stored = self._known()
-        ended = stored.consent_until is not None and stored.consent_until <= self._clock()
-        outcome = OutcomeClass.CONSENT_EXPIRED if ended else OutcomeClass.OTP_REQUIRED
+        outcome = BLOCKED_BY.get(stored.ended or "", OutcomeClass.OTP_REQUIRED)
+        if stored.consent_until is not None and stored.consent_until <= self._clock():
+            outcome = OutcomeClass.CONSENT_EXPIRED
         said = refusal or Refusal(outcome)
         return Refusal(outcome, code=said.code, http=said.http)
