@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from syncbucket_cli.client import Refused
 
 from local_stack.control import Supervised
 from local_stack.demo import Wish, run_demo
@@ -20,7 +21,7 @@ REFUSED = 1
 DOWN = 3
 """Exit status of `status` and `pids` when nothing runs."""
 
-REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing, UnwritableValue)
+REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing, UnwritableValue, Refused)
 
 
 def say(text: str) -> None:

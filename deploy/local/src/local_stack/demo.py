@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 from rich.console import Console
-from syncbucket_cli.client import Refused
 
 from local_stack.stack import Stack
 from local_stack.story import Stage, tell
@@ -46,9 +45,6 @@ def run_demo(stack: Stack, wish: Wish, console: Console) -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
         return outcome
-    except Refused as refusal:
-        console.print(f"The API refused: {refusal}")
-        return 1
     finally:
         if not was_up:
             stack.down()

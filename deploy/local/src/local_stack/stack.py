@@ -75,7 +75,7 @@ class Stack:
     def env(self) -> dict[str, str]:
         """Environment of a process that talks to this stack: servers, API and sandbox."""
         addresses = {
-            "SB_API_URL": self.settings.api_url,
+            "SYNCBUCKET_URL": self.settings.api_url,
             "SB_SANDBOX_URL": self.settings.sandbox_url,
             "SB_SANDBOX_CONTROL_URL": self.settings.sandbox_control_url,
             "SB_STATE_DIR": str(self.settings.state_dir),
