@@ -24,7 +24,7 @@ class Plan:
     columns: int = 2
     page_size: int = 0
     shard: int | None = None
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def on_shard(self) -> int:

@@ -22,7 +22,8 @@ from status_aggregator.settings import Settings
 from status_aggregator.store import MongoBuckets, MongoNotices, MongoPages
 
 SERVICE = "status-aggregator"
-STALLED_AFTER_S = 60.0
+STALLED_AFTER_S = {"poll": 60.0, "fold": 180.0}
+"""A loop that has not moved for so long is stalled; folding waits for a store that is away, polling never does."""
 CLOSE_DEADLINE_S = 5.0
 
 METRICS = (
@@ -38,13 +39,15 @@ WRITES = (collections.BUCKETS, collections.BUCKET_PAGES, collections.ATTEMPTS)
 class AggregatorService:
     """The running aggregator: opens its clients, consumes until it is drained, closes them."""
 
-    def __init__(self, settings: Settings, health: Health, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, health: Health, telemetry: Telemetry, *, group: str = AGGREGATOR_GROUP
+    ) -> None:
         self._settings = settings
         self._health = health
         self._telemetry = telemetry
         self._mongo = mongo.client(settings)
         self._consumer: AIOKafkaConsumer = kafka.consumer(
-            settings, AGGREGATOR_GROUP, max_poll_records=POLL_RECORDS, auto_offset_reset="earliest"
+            settings, group, max_poll_records=POLL_RECORDS, auto_offset_reset="earliest"
         )
         self._producer: AIOKafkaProducer = kafka.producer(settings)
         self._events = self._compose()
@@ -61,8 +64,10 @@ class AggregatorService:
             limits=settings.limits(),
             cached_pages=settings.cached_pages,
         )
-        beat = self._health.liveness.expect("poll", STALLED_AFTER_S)
-        return EventConsumer(self._consumer, topic, aggregator, now_ms=now_ms, beat=beat)
+        liveness = self._health.liveness
+        for loop, limit_s in STALLED_AFTER_S.items():
+            liveness.expect(loop, limit_s)
+        return EventConsumer(self._consumer, topic, aggregator, now_ms=now_ms, beat=liveness.beat)
 
     def _span(self, name: str, causes: Iterable[str | None]) -> AbstractContextManager[object]:
         return self._telemetry.batch_span(name, causes)

@@ -36,7 +36,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         aggregator: Aggregator,
         *,
         now_ms: Callable[[], int],
-        beat: Callable[[], None] = lambda: None,
+        beat: Callable[[str], None] = lambda _loop: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -94,7 +94,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     async def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._beat()
+            self._beat("poll")
             if self._assignment.room <= 0:
                 self._taken.clear()
                 await _within(self._taken.wait(), POLL_MS / 1000)
@@ -118,6 +118,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         now_s = asyncio.get_running_loop().time
         sweep_at = heal_at = now_s()
         while not self._stopping.is_set():
+            self._beat("fold")
             self._adopt()
             await self._apply_next()
             if now_s() >= sweep_at:
