@@ -12,6 +12,7 @@ from tests.bench.rates import Pass
 from tests.bench.world import World
 
 MODULES: Final = "tests.bench.modules:all_modules"
+ROLES: Final = ("dispatcher-0", "worker-0", "aggregator-0")
 NO_RATE: Final = ""
 """No limit of calls per second: the window of the dispatcher is then 10,000 units."""
 

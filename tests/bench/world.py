@@ -66,6 +66,11 @@ class World:
         return Servers(self.settings.kafka_bootstrap, self.settings.mongo_url, pids)
 
     @property
+    def kek_file(self) -> Path:
+        """The key-encryption key of this world."""
+        return self.settings.keys_dir / "kek"
+
+    @property
     def pids(self) -> dict[str, int]:
         """Process ids of the servers and of all processes that run, by name."""
         return {**self.servers.pids, **{name: process.pid for name, process in self._running.items()}}
@@ -75,11 +80,14 @@ class World:
         slot = slots(program, self.settings, sys.executable)[0]
         name = slot.name
         command = [sys.executable, "-m", *(module or program.module)]
-        process = ServerProcess(
-            command, log=self.settings.logs_dir / f"{name}.log", env={**os.environ, **slot.environment, **env}
-        )
+        log = self.settings.logs_dir / f"{name}.log"
+        process = ServerProcess(command, log=log, env={**self.environment(program), **env})
         process.start(partial(_answers, slot.ready_url), READY_DEADLINE_S)
         self._running[name] = process
+
+    def environment(self, program: Program) -> dict[str, str]:
+        """Environment of slot 0 of a program."""
+        return {**os.environ, **slots(program, self.settings, sys.executable)[0].environment}
 
     def stop(self, name: str) -> None:
         """Stop a process cleanly."""
@@ -101,7 +109,11 @@ class World:
     def _provision(self) -> None:
         env = {**os.environ, **self._stack.env, "SB_INSTANCE_ID": "provision"}
         subprocess.run(
-            [sys.executable, "-m", "sync_runtime", "provision"], env=env, check=True, timeout=PROVISION_DEADLINE_S
+            [sys.executable, "-m", "sync_runtime", "provision"],
+            env=env,
+            check=True,
+            capture_output=True,
+            timeout=PROVISION_DEADLINE_S,
         )
 
 
