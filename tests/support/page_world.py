@@ -130,6 +130,7 @@ class PageWorld:
         return [
             image_from(page_document(self.documents[bucket.id, page]), column_order(bucket.columns))
             for bucket, page in wanted
+            if (bucket.id, page) in self.documents
         ]
 
     async def publish(self, topic: str, records: Sequence[Outgoing]) -> frozenset[int]:

@@ -7,14 +7,16 @@ import pytest
 from bucket_api.dispatch.backlog import Column, PageView
 from bucket_api.dispatch.fairness import Line
 from bucket_api.dispatch.store import DispatchStore, StoreUnavailable
+from bucket_api.dispatch.takes import PageImage
 from motor.motor_asyncio import AsyncIOMotorClient
 from sync_contracts import collections
 from sync_contracts.collections import PAGE_VIEW
 from sync_contracts.pages import Page, page_document, with_units
-from sync_contracts.units import Unit
+from sync_contracts.units import Fact, FactType, Unit
 from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
 
+from tests.support.page_world import PageWorld
 from tests.support.planted import Plan, plant
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -95,6 +97,23 @@ async def test_pages_come_with_what_their_units_need_in_order_of_dispatch(databa
         ((0, 0), 1, None),
         ((1, 1), 1, None),
     ]
+
+
+async def test_the_double_of_the_unit_tests_answers_as_the_database_does(database: Database) -> None:
+    world, store = PageWorld(), DispatchStore(database)
+    bucket = world.add("b_1", clients=5, modules=("notices", "gstr2b"), per_page=2)
+    world.change("b_1", 1, [(0, 1, Fact(FactType.DISPATCHED, 1)), (1, 0, Fact(FactType.RETRY, 1, "PORTAL_ERROR"))])
+    columns = [{"module": column.module, "period": column.period} for column in bucket.columns]
+    plan = Plan("b_1", clients=5, page_size=2, shard=0, changes={"columns": columns})
+    await plant(database, plan, list(world.documents.values()))
+    assert await store.active_buckets() == await world.active_buckets()
+    assert await store.views(["b_1", "b_2"]) == await world.views(["b_1", "b_2"])
+    wanted = [(bucket, 0), (bucket, 1), (bucket, 9)]
+    assert sorted(await store.pages(wanted), key=number) == sorted(await world.pages(wanted), key=number)
+
+
+def number(image: PageImage) -> int:
+    return image.view.page
 
 
 async def test_lines_are_read_with_rate_and_gate(database: Database) -> None:

@@ -151,8 +151,12 @@ class DispatcherService:
         self._mongo.close()
         await asyncio.to_thread(self._telemetry.close)
 
-    def _observe(self, tick: Tick) -> None:
+    def _observe(self, tick: Tick | None) -> None:
         self._ticked()
+        if tick is None:
+            self._health.readiness.lose("pages", "cannot be read")
+            return
+        self._health.readiness.hold("pages")
         metrics = self._health.metrics
         metrics.counter("dispatcher_units_total", "dispatched").inc(tick.dispatched)
         metrics.counter("dispatcher_units_total", "lost").inc(tick.lost)
@@ -162,7 +166,7 @@ class DispatcherService:
 
 def build(settings: DispatchSettings) -> Background:
     """The whole process. Must be called inside the running event loop."""
-    health = Health(Metrics(METRICS))
+    health = Health(Metrics(METRICS), "pages")
     service = DispatcherService(settings, health, Telemetry(settings, SERVICE))
     return Background(service, kafka.broker(settings), health)
 

@@ -15,16 +15,16 @@ OUTAGE_S: Final = 1.0
 
 
 async def run_dispatcher(
-    dispatcher: Dispatcher, now_ms: Callable[[], int], observe: Callable[[Tick], None], stopped: asyncio.Event
+    dispatcher: Dispatcher, now_ms: Callable[[], int], observe: Callable[[Tick | None], None], stopped: asyncio.Event
 ) -> None:
-    """Tick until stopped. `observe` is told about every tick, also about those that found the database away."""
+    """Tick until stopped. `observe` is told about every tick, None for one that found the database away."""
     while not stopped.is_set():
-        pause_s = IDLE_S
-        tick = Tick(again=False)
         try:
             tick = await dispatcher.tick(now_ms())
         except StoreUnavailable:
             log.warning("pages cannot be read", exc_info=True, extra={"action": "dispatch"})
-            pause_s = OUTAGE_S
-        observe(tick)
-        await asyncio.sleep(0 if tick.again else pause_s)
+            observe(None)
+            await asyncio.sleep(OUTAGE_S)
+        else:
+            observe(tick)
+            await asyncio.sleep(0 if tick.again else IDLE_S)
