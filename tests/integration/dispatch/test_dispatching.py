@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -14,11 +15,12 @@ from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.store import DispatchStore
 from local_stack.kafka import KafkaServer
 from local_stack.mongod import MongoServer
+from motor.motor_asyncio import AsyncIOMotorClient
 from sync_contracts.topics import DISPATCHER_GROUP, EVENTS
 from sync_runtime import kafka
 from sync_runtime.kafka_topics import admin
 from sync_runtime.metrics import Metrics
-from sync_runtime.mongo import Database
+from sync_runtime.mongo import CLIENT, Database
 from sync_runtime.publisher import PartitionBatches
 from sync_runtime.telemetry import now_ms
 
@@ -192,3 +194,21 @@ async def test_work_goes_on_after_the_broker_was_killed(
         commanded = await site.commanded()
     assert len(commanded) == 100
     assert {attempt for *_, attempt in commanded} == {1}
+
+
+async def test_work_goes_on_after_the_database_was_killed(
+    tmp_path: Path, kafka_server: KafkaServer, unique_prefix: str
+) -> None:
+    with MongoServer(tmp_path / "mongod") as server:
+        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(server.url, **CLIENT)
+        site = DispatchingSite(kafka_server.bootstrap, server.url, client["syncbucket"], unique_prefix)
+        await site.prepare()
+        await plant(site.database, Plan("b_1", clients=50, columns=1))
+        async with site.dispatcher():
+            await site.until_marked(50)
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.restart)
+            await plant(site.database, Plan("b_2", tenant="t_two", clients=50, columns=1))
+            await site.until_marked(100, 40)
+        client.close()
+    await assert_each_once(site, 100)
