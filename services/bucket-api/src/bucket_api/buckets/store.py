@@ -51,7 +51,7 @@ class BucketStore:
         return Usage(len(found), sum(bucket["summary"][name] for bucket in found for name in _OPEN))
 
     async def write_pages(self, pages: Iterable[Mapping[str, Any]], now_ms: int) -> None:
-        """Insert the pages that are not there; all are durable on return. Without their bucket they count for nothing."""
+        """Insert the pages that are not there; durable on return. Without their bucket they count for nothing."""
         remaining = iter(pages)
         while batch := list(islice(remaining, PAGES_PER_WRITE)):
             writes = [

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import FastAPI, Request, Security
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.security import HTTPBearer, SecurityScopes
 
 from bucket_api.http.keys import KeySet
@@ -67,16 +67,17 @@ class RouteUnguarded(Exception):
     log_safe = True
 
 
-def scopes_of(route: APIRoute) -> frozenset[str] | None:
+def scopes_of(route: RouteContext) -> frozenset[str] | None:
     """Scopes that a route asks for; empty for any signed-in caller, None for a route that lets everybody in."""
-    guards = [d for d in _all(route.dependant) if d.call is _admitted]
+    dependant = getattr(route, "dependant", None)
+    guards = [d for d in _all(dependant) if d.call is _admitted] if isinstance(dependant, Dependant) else []
     return frozenset(scope for d in guards for scope in d.own_oauth_scopes or ()) if guards else None
 
 
 def refuse_unguarded(app: FastAPI) -> None:
     """Default deny: raises `RouteUnguarded` for a route that is neither guarded nor on the list of public ones."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path not in PUBLIC_PATHS and scopes_of(route) is None:
+    for route in iter_route_contexts(app.routes):
+        if route.path not in PUBLIC_PATHS and scopes_of(route) is None:
             raise RouteUnguarded(f"{route.path} names no scope; add a caller argument to its handler")
 
 

@@ -143,7 +143,7 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         origin={"kind": bucket["origin"]["kind"]},
         ended_at=instant(ended) if ended is not None else None,
         deadline_at=instant(bucket["deadline_at"]),
-        selection=_compact(plan["selection"]),
+        selection=compact_selection(plan["selection"]),
         presets=plan["presets"],
         modules=modules,
         period={name: value for name, value in plan["period"].items() if value},
@@ -171,9 +171,11 @@ def counters_answer(count: Counters) -> CountersAnswer:
     return CountersAnswer.model_validate(msgspec.to_builtins(count))
 
 
-def _compact(selection: Mapping[str, Any]) -> dict[str, Any]:
+def compact_selection(selection: Mapping[str, Any]) -> dict[str, Any]:
     """The selection without what was not given; long lists by their length (the whole is kept with the bucket)."""
     short = {name: value for name, value in selection.items() if value}
+    if "filter" in short:
+        short["filter"] = {name: value for name, value in short["filter"].items() if value}
     for name in ("add", "exclude"):
         if len(short.get(name, ())) > MAX_SHOWN_IDS:
             short[name] = f"{len(short[name])} clients"

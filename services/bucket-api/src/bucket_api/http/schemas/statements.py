@@ -5,7 +5,13 @@ from typing import Any
 
 from bucket_api.buckets.counters import current, verdict_of
 from bucket_api.buckets.statement import ColumnReport, ReasonReport, Statement
-from bucket_api.http.schemas.buckets import Outcomes, VerificationAnswer, shown_by_name, verification_answer
+from bucket_api.http.schemas.buckets import (
+    Outcomes,
+    VerificationAnswer,
+    compact_selection,
+    shown_by_name,
+    verification_answer,
+)
 from bucket_api.http.schemas.kinds import Answer, Instant, instant
 from bucket_api.http.schemas.units import CheckAnswer
 
@@ -99,7 +105,7 @@ def statement_answer(bucket: Mapping[str, Any], statement: Statement) -> Stateme
         created_at=instant(bucket["created_at"]),
         ended_at=instant(result["at"]),
         asked=Asked(
-            selection={name: value for name, value in plan["selection"].items() if value},
+            selection=compact_selection(plan["selection"]),
             presets=plan["presets"],
             modules=plan["modules"],
             period={name: value for name, value in plan["period"].items() if value},

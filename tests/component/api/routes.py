@@ -1,0 +1,102 @@
+"""Every route of the API with a request that would succeed for its owner. Tests walk this list."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from tests.component.api.conftest import Api
+from tests.component.api.firm import ONLY_2B, firm_of, start
+from tests.support.gstins import fictitious_gstin
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `{client}`, `{bucket}` … in the path are filled from a world."""
+
+    method: str
+    path: str
+    scope: str | None
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+    async def send(self, http: httpx.AsyncClient, world: Mapping[str, str]) -> httpx.Response:
+        path = self.path.format_map(world)
+        if self.content is not None:
+            return await http.request(self.method, path, content=self.content, headers={"content-type": "text/csv"})
+        return await http.request(self.method, path, json=self.body, headers=dict(self.headers))
+
+
+KEY = {"idempotency-key": "walk", "prefer": "wait=0"}
+CSV = f"gstin,name\n{fictitious_gstin(77)},Imported\n".encode()
+CALLS = (
+    Call("GET", "/v1/me", None),
+    Call("GET", "/v1/presets", None),
+    Call("GET", "/v1/modules", None),
+    Call("GET", "/v1/reasons", None),
+    Call("GET", "/v1/problems", None),
+    Call("GET", "/v1/openapi.json", None),
+    Call("GET", "/v1/clients", "clients:read"),
+    Call("GET", "/v1/clients/{client_id}", "clients:read"),
+    Call("POST", "/v1/client-lookups", "clients:read", {"lines": ["x"]}),
+    Call("POST", "/v1/clients", "clients:write", {"gstin": fictitious_gstin(78), "name": "New"}),
+    Call("POST", "/v1/client-imports", "clients:write", content=CSV),
+    Call("GET", "/v1/client-imports/{import_id}", "clients:write"),
+    Call("GET", "/v1/client-imports/{import_id}/rows", "clients:write"),
+    Call("GET", "/v1/client-imports/{import_id}/errors.csv", "clients:write"),
+    Call("POST", "/v1/client-imports/{import_id}/commit", "clients:write", {}),
+    Call("DELETE", "/v1/client-imports/{import_id}", "clients:write"),
+    Call("GET", "/v1/access", "access:read"),
+    Call("GET", "/v1/clients/{client_id}/access", "access:read"),
+    Call("POST", "/v1/clients/{client_id}/otp-requests", "otp:write", {}, KEY),
+    Call("GET", "/v1/otp-requests/{request_id}", "otp:write"),
+    Call("POST", "/v1/otp-requests/{request_id}/submit", "otp:write", {"otp": "123456"}, KEY),
+    Call("PUT", "/v1/clients/{client_id}/credential", "access:write", {"username": "somebody"}),
+    Call("DELETE", "/v1/clients/{client_id}/credential", "access:write"),
+    Call("POST", "/v1/buckets", "buckets:write", {"selection": {"all": True}, "modules": ["notices"]}, KEY),
+    Call("GET", "/v1/buckets", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/units", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/units/{unit_id}", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/units/{unit_id}/attempts", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/gaps", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/groups", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/snapshot", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/statement", "buckets:read"),
+    Call("POST", "/v1/buckets/{bucket_id}/actions", "buckets:write", {"kind": "cancel"}, KEY),
+    Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}", "buckets:read"),
+)
+PUBLIC = (Call("GET", "/healthz", None), Call("GET", "/readyz", None))
+
+
+def served(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Method and path of every route of the published API."""
+    for route in iter_route_contexts(app.routes):
+        if route.path is not None and route.include_in_schema:
+            for method in route.methods or ():
+                yield method, route.path
+
+
+async def world_of(api: Api, tenant: str) -> dict[str, str]:
+    """One of everything that a tenant can have, with its ids."""
+    http = api.caller(tenant)
+    await firm_of(api.database, 2, tenant)
+    bucket = (await start(http, ONLY_2B)).json()["id"]
+    action = await http.post(f"/v1/buckets/{bucket}/actions", json={"kind": "cancel"}, headers={"idempotency-key": "w"})
+    checked = await http.post("/v1/client-imports", content=CSV, headers={"content-type": "text/csv"})
+    client = f"c_{tenant[2:]}_1"
+    path = f"/v1/clients/{client}/otp-requests"
+    asked = await http.post(path, json={}, headers={"idempotency-key": "w", "prefer": "wait=0"})
+    await api.database["otp_requests"].update_one({"_id": asked.json()["id"]}, {"$set": {"state": "sent"}})
+    return {
+        "client_id": client,
+        "bucket_id": bucket,
+        "action_id": action.json()["id"],
+        "import_id": checked.json()["id"],
+        "request_id": asked.json()["id"],
+        "unit_id": "u_0_0",
+    }
