@@ -64,6 +64,10 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._paused: set[int] = set()
         self._crowded = False
         self._stopping = False
+        self._generation = 0
+        self._failure: Exception | None = None
+        self._adopted = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Read and run until `stop`; raises what a unit's run raised."""
@@ -81,6 +85,11 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
             for slot in self._slots:
                 slot.cancel()
             await asyncio.gather(*self._slots, return_exceptions=True)
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until `run` has returned."""
+        await self._ended.wait()
 
     def stop(self) -> None:
         """Take no new work; `run` returns when what runs has ended, at most 25 s later."""
@@ -88,6 +97,8 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Drop what has not begun, let end what runs, commit."""
+        self._generation += 1
+        self._adopted.clear()
         partitions = {place.partition for place in revoked}
         self._lanes.drop(partitions)
         if not await self._offsets.give_up(partitions, self._limits.drain_s):
@@ -96,7 +107,11 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Go on from what is known and committed."""
         self._paused.clear()
-        await self._offsets.adopt({place.partition for place in assigned})
+        try:
+            await self._offsets.adopt({place.partition for place in assigned})
+        except Exception as error:  # noqa: BLE001 - the client would swallow it and read nothing for ever; `run` raises it
+            self._failure = error
+        self._adopted.set()
         self._on_assigned()
 
     async def _slot(self) -> None:
@@ -117,13 +132,24 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         is_paused = self._crowded or self._paused >= self._offsets.assigned
         timeout_ms = self._limits.paused_poll_ms if is_paused else self._limits.poll_ms
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=self._limits.poll_records)
+        if not batches or not await self._is_adopted():
+            return
         refused: list[tuple[LogRecord, DeadLetterReason]] = []
-        for place, records in batches.items():
-            if place.partition in self._offsets.assigned:
-                refused += self._receive(records)
+        for records in batches.values():
+            refused += self._receive(records)
         self._wake()
         for record, reason in refused:
             await self._refuse(record, reason)
+
+    async def _is_adopted(self) -> bool:
+        """Whether what was just fetched belongs to partitions that are still ours.
+
+        The client begins to fetch before the listener has heard of the assignment; records that were fetched so early
+        wait for it. If the partitions go meanwhile, the records come again, to whoever has them then.
+        """
+        generation = self._generation
+        await self._adopted.wait()
+        return generation == self._generation and self._failure is None
 
     def _receive(self, records: list[LogRecord]) -> list[tuple[LogRecord, DeadLetterReason]]:
         """Queue the commands among the records; returns those that cannot be read."""
@@ -166,6 +192,8 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._paused = wanted
 
     def _raise_death(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         for slot in self._slots:
             if slot.done() and not slot.cancelled():
                 slot.result()

@@ -1,4 +1,4 @@
-"""The sessions topic: a few steps that people asked for, carried out side by side, each claimed before the portal is called.
+"""The sessions topic: steps that people asked for, carried out side by side, each claimed before the portal is called.
 
 The document of the request is the truth: a step that is delivered again is not done again, one that is lost ends there.
 """
@@ -39,6 +39,7 @@ class SessionIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._carry_out = carry_out
         self._beat = beat
         self._stopping = False
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Read and carry out until `stop`: a batch ends, then it is committed."""
@@ -49,6 +50,11 @@ class SessionIntake(ConsumerRebalanceListener):  # type: ignore[misc]
             if batches:
                 await self._commit({place: batch[-1].offset + 1 for place, batch in batches.items()})
             self._beat()
+        self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until `run` has returned."""
+        await self._ended.wait()
 
     def stop(self) -> None:
         """`run` returns after the present batch."""
@@ -69,8 +75,8 @@ class SessionIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             async with asyncio.timeout(STEP_LIMIT_S):
                 await self._carry_out(found, datetime.now(UTC))
-        except Exception as error:  # noqa: BLE001 - the request's document shows the step as failed; the others go on
-            log.error("session step failed", extra={"action": "session_step", "cause": type(error).__name__})
+        except Exception:
+            log.exception("session step failed", extra={"action": "session_step"})  # its request shows it as failed
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
         try:

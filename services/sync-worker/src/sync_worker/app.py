@@ -1,0 +1,258 @@
+"""Composition root of the worker: every part is made here once and handed to the others."""
+
+import asyncio
+import contextlib
+import importlib
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sync_contracts import collections
+from sync_contracts.dead_letters import DeadLetterReason
+from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, SESSION_GROUP, SESSIONS, WORKER_GROUP
+from sync_runtime import indexes, kafka, kafka_topics, mongo, semconv
+from sync_runtime.health import Health
+from sync_runtime.metrics import Metric, Metrics
+from sync_runtime.publisher import PartitionBatches
+from sync_runtime.service import Background
+from sync_runtime.tasks import Tasks
+from sync_runtime.telemetry import Telemetry, now_ms
+from sync_runtime.vault import DecryptionRefused, KeyEncryptionKeys
+
+from sync_worker.datasets.keeping import DatasetKeeper
+from sync_worker.datasets.store import DatasetStore
+from sync_worker.execution.attempt import Attempts
+from sync_worker.execution.emitter import Emitter
+from sync_worker.execution.fence import Fences, FenceStore
+from sync_worker.execution.runner import Ended, Runner
+from sync_worker.execution.sights import Sights
+from sync_worker.execution.store import ClientStore, UnitStore
+from sync_worker.execution.subjects import Subjects
+from sync_worker.intake.consumer import CommandIntake, IntakeLimits
+from sync_worker.intake.dead_letters import DeadLetters
+from sync_worker.intake.offsets import Offsets
+from sync_worker.intake.session_steps import SessionIntake
+from sync_worker.limits.lease import RateLimits
+from sync_worker.limits.upstreams import Upstreams
+from sync_worker.modules.port import SyncModule
+from sync_worker.modules.registry import gst_modules
+from sync_worker.observing import SLOW_MS, code_of, error_of
+from sync_worker.portal.gsp.client import GspClient
+from sync_worker.portal.gsp.line import Line
+from sync_worker.portal.gsp.otp import SessionSteps
+from sync_worker.portal.gsp.portal import PortalFactory
+from sync_worker.portal.gsp.profile import load_profile
+from sync_worker.portal.gsp.store import MongoAccess, MongoOtpRequests, MongoSessions
+from sync_worker.settings import Settings
+from sync_worker.tenant_keys import TenantKeys
+
+SERVICE = "sync-worker"
+STALLED_AFTER_S = {"commands": 120.0, "sessions": 180.0}
+"""A loop that has not moved for so long is stalled; a revoke may take 25 s of it, a session step 90 s."""
+CLOSE_DEADLINE_S = 5.0
+DRAIN_S = 35.0
+"""Running units have 25 s, then their offsets are committed."""
+
+METRICS = (
+    Metric("counter", "worker_units_total", "Attempts by module and code of their event", ("module", "code")),
+    Metric("histogram", "worker_unit_seconds", "Time of an attempt from its start to its event", ("module",)),
+    Metric("counter", "worker_portal_calls_total", "Calls to the portal", ("module",)),
+)
+WRITES = (
+    collections.PORTAL_SESSIONS,
+    collections.OTP_REQUESTS,
+    collections.UPSTREAMS,
+    collections.DATASETS,
+    collections.DATASET_CHUNKS,
+)
+TOPICS = (COMMANDS, EVENTS, SESSIONS, DEAD_LETTERS)
+
+
+class WorkerService:
+    """The running worker: opens its clients, runs units until it is drained, closes them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: KeyEncryptionKeys,
+        health: Health,
+        telemetry: Telemetry,
+        modules: Mapping[str, SyncModule],
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._telemetry = telemetry
+        self._modules = modules
+        self._tasks = Tasks()
+        self._mongo = mongo.client(settings)
+        self._database = mongo.database(self._mongo, settings)
+        self._producer = kafka.producer(settings)
+        self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=200)
+        self._sessions = kafka.consumer(settings, SESSION_GROUP, max_poll_records=50)
+        self._portal = GspClient(settings.portal_url)
+        self._publisher = PartitionBatches(self._producer, topic_prefix=settings.topic_prefix)
+        self._offsets = Offsets(self._commands, settings.prefixed(COMMANDS.name), time.monotonic)
+        self._emitter = Emitter(self._publisher, self._offsets.finish)
+        self._vault = TenantKeys(self._database, keys, refused=DecryptionRefused, clock_s=time.monotonic)
+        self._limits = RateLimits(Upstreams(self._database), settings.rates(), time.monotonic)
+        self._lines = {settings.portal_line: self._line()}
+        self._runner = self._compose_runner()
+        self._intake = self._compose_intake()
+        self._steps = self._compose_steps()
+
+    def _line(self) -> Line:
+        settings = self._settings
+        profile = load_profile(settings.portal_style)
+        return Line(settings.portal_line, profile, self._portal, settings.account(), _now)
+
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._publisher, clock_ms=now_ms, count=self._count_dead_letter)
+
+    def _compose_runner(self) -> Runner:
+        draw = random.Random()  # noqa: S311 - jitter and take numbers, no secrets
+        attempts = Attempts(
+            modules=self._modules,
+            subjects=Subjects(ClientStore(self._database), time.monotonic),
+            fences=Fences(FenceStore(self._database), draw),
+            keeper=DatasetKeeper(DatasetStore(self._database), self._vault, _now),
+            portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
+            limits=self._limits,
+            draw=draw,
+        )
+        return Runner(
+            sights=Sights(UnitStore(self._database), time.monotonic),
+            attempts=attempts,
+            emitter=self._emitter,
+            refusals=self._dead_letters(),
+            finished=self._offsets.finish,
+            record=self._record,
+            clock_ms=now_ms,
+        )
+
+    def _compose_intake(self) -> CommandIntake:
+        settings = self._settings
+        topic = settings.prefixed(COMMANDS.name)
+        assignments = self._health.metrics.counter("sync_assignments_total", COMMANDS.name)
+        return CommandIntake(
+            self._commands,
+            topic,
+            offsets=self._offsets,
+            dead_letters=self._dead_letters(),
+            run_unit=self._runner.run,
+            limits=IntakeLimits(max_inflight=settings.max_inflight),
+            beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
+            on_assigned=assignments.inc,
+        )
+
+    def _compose_steps(self) -> SessionIntake:
+        steps = SessionSteps(
+            self._lines,
+            sessions=MongoSessions(self._database),
+            requests=MongoOtpRequests(self._database),
+            access=MongoAccess(self._database),
+            vault=self._vault,
+            permit=self._limits.permit,
+        )
+        return SessionIntake(
+            self._sessions,
+            dead_letters=self._dead_letters(),
+            carry_out=steps.carry_out,
+            beat=self._health.liveness.expect("sessions", STALLED_AFTER_S["sessions"]),
+        )
+
+    async def start(self) -> None:
+        """Check topics, indexes and the database, then join the groups."""
+        settings = self._settings
+        await mongo.ping(self._mongo)
+        await indexes.assert_indexes(self._database, WRITES)
+        await kafka_topics.assert_topics(settings, TOPICS)
+        await self._producer.start()
+        self._commands.subscribe([settings.prefixed(COMMANDS.name)], listener=self._intake)
+        self._sessions.subscribe([settings.prefixed(SESSIONS.name)], listener=self._steps)
+        await self._commands.start()
+        await self._sessions.start()
+
+    async def run(self) -> None:
+        """Run units and session steps; raises what ended any part of it."""
+        self._tasks.own("emitter", self._emitter.run())
+        self._tasks.own("announcer", self._runner.announce_started())
+        self._tasks.own("commands", self._intake.run())
+        self._tasks.own("sessions", self._steps.run())
+        await self._tasks.watch()
+
+    async def drain(self) -> None:
+        """Take no new work, let end what runs (25 s), commit, leave."""
+        self._tasks.end()
+        self._intake.stop()
+        self._steps.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._intake.ended()
+                await self._steps.ended()
+        await self._tasks.cancel()
+        for client in (self._commands, self._sessions, self._producer):
+            await kafka.stop_within(client, CLOSE_DEADLINE_S)
+        await self._portal.aclose()
+        self._mongo.close()
+        await asyncio.to_thread(self._telemetry.close)
+
+    def _record(self, ended: Ended) -> None:
+        module, code = ended.delivery.command.module, code_of(ended.ending)
+        metrics, duration_ms = self._health.metrics, ended.ended_ms - ended.started_ms
+        metrics.counter("worker_units_total", module, code).inc()
+        metrics.histogram("worker_unit_seconds", module).observe(duration_ms / 1000)
+        if ended.timing.calls:
+            metrics.counter("worker_portal_calls_total", module).inc(ended.timing.calls)
+        if self._telemetry.enabled:
+            self._telemetry.unit_span(
+                ended.delivery.traceparent,
+                "unit",
+                start_ms=ended.started_ms,
+                end_ms=ended.ended_ms,
+                attributes=_attributes(ended, code),
+                error=error_of(ended.ending),
+                slow=duration_ms >= SLOW_MS,
+            )
+
+    def _count_dead_letter(self, topic: str, reason: DeadLetterReason) -> None:
+        self._health.metrics.counter("sync_dead_letters_total", topic, reason.value).inc()
+
+
+def build(
+    settings: Settings, keys: KeyEncryptionKeys, *, modules: Mapping[str, SyncModule] | None = None
+) -> Background:
+    """The whole process. Must be called inside the running event loop. `modules`: other ones than the product's."""
+    health = Health(Metrics(METRICS))
+    registry = {**gst_modules(), **_extra_modules(settings.worker_extra_modules)} if modules is None else modules
+    service = WorkerService(settings, keys, health, Telemetry(settings, SERVICE), registry)
+    return Background(service, kafka.broker(settings), health)
+
+
+def _extra_modules(factory: str) -> Mapping[str, SyncModule]:
+    """Modules of a benchmark or test, named as `package.module:factory`."""
+    if not factory:
+        return {}
+    module, _, name = factory.partition(":")
+    found: Mapping[str, SyncModule] = getattr(importlib.import_module(module), name)()
+    return found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _attributes(ended: Ended, code: str) -> dict[str, str | int | float | bool]:
+    command, timing = ended.delivery.command, ended.timing
+    return {
+        semconv.TENANT: command.tenant,
+        semconv.BUCKET: command.bucket,
+        semconv.CLIENT: command.client,
+        semconv.PAGE: command.page,
+        semconv.MODULE: command.module,
+        semconv.ATTEMPT: command.attempt,
+        semconv.CODE: code,
+        semconv.QUEUE_MS: timing.queue_ms,
+        semconv.CALLS: timing.calls,
+        semconv.CALL_MS: timing.call_ms,
+    }
