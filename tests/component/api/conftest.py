@@ -21,6 +21,7 @@ from opentelemetry.trace import NoOpTracer
 from sync_contracts import sessions
 from sync_contracts.collections import COLLECTIONS
 from sync_contracts.sessions import SessionCommand
+from sync_contracts.topics import SESSIONS
 from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
 from sync_runtime.vault import KeyEncryptionKeys
@@ -51,6 +52,7 @@ class Bus:
         self.fail = False
 
     async def publish(self, topic: str, records: Sequence[SessionRecord]) -> None:
+        assert topic == SESSIONS.name
         if self.fail:
             raise ConnectionError("not acknowledged")
         for record in records:

@@ -93,7 +93,7 @@ async def test_an_unknown_field_is_refused_on_every_route_with_a_body(http: http
 @pytest.mark.parametrize("key", ["", " ", "with space", "é", "x" * 256])
 async def test_an_idempotency_key_is_visible_ascii(http: httpx.AsyncClient, key: str) -> None:
     body = {"selection": {"all": True}, "presets": ["only_2b"]}
-    refused = await http.post("/v1/buckets", json=body, headers=[("idempotency-key", key.encode())])
+    refused = await http.post("/v1/buckets", json=body, headers={b"idempotency-key": key.encode()})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
 
 

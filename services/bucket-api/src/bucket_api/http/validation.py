@@ -30,13 +30,9 @@ def classify(errors: Iterable[Mapping[str, Any]]) -> tuple[ProblemCode, list[Fie
 
 
 def _is_malformed(error: Mapping[str, Any]) -> bool:
-    kind = error["type"]
-    return (
-        error["loc"][:1] != ("body",)
-        or len(error["loc"]) == 1
-        or kind in _MALFORMED
-        or kind.endswith(("_type", "_parsing"))
-    )
+    kind, place = error["type"], error["loc"]
+    in_body = place[0] == "body" and len(place) > 1
+    return not in_body or kind in _MALFORMED or kind.endswith(("_type", "_parsing"))
 
 
 def _field(error: Mapping[str, Any]) -> FieldError:
