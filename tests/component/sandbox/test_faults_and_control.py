@@ -65,6 +65,14 @@ async def test_foreign_body_names_another_taxpayer(sandbox: Sandbox, signed_in: 
     assert (await caller.twob("102026"))["data"]["gstin"] == caller.gstin
 
 
+async def test_wrong_total_spoils_only_the_sums(sandbox: Sandbox, signed_in: SignedIn) -> None:
+    caller = await signed_in()
+    await script(sandbox, "sums", {"kind": "wrong_total"}, times=1, action="GET2B")
+    spoiled, whole = (await caller.twob("102026"))["data"], (await caller.twob("102026"))["data"]
+    assert spoiled["docdata"] == whole["docdata"]
+    assert spoiled["cpsumm"] != whole["cpsumm"]
+
+
 async def test_dripped_and_delayed_answers_are_whole(sandbox: Sandbox, signed_in: SignedIn) -> None:
     caller = await signed_in()
     await script(sandbox, "drip", {"kind": "drip", "delay_ms": 20}, times=1, action="GET2B")

@@ -1,5 +1,6 @@
 """The handlers: one pure function per portal action, from the call to its answer."""
 
+import re
 from base64 import b64encode
 from datetime import date, datetime
 
@@ -15,6 +16,7 @@ INVALID_PERIOD = Refusal("AUTH113")
 MISSING_PARAMETER = Refusal("AUTH141")
 INVALID_PARAMETER = Refusal("AUTH143")
 MULTI_PART = "3"
+_ONE_COUNT = re.compile(rb'"ttldocs":\d+')
 
 
 def rettrack(data: PortalData, call: Call) -> Answer:
@@ -65,10 +67,14 @@ def _part(data: PortalData, call: Call, statement: twob.Statement) -> Answer:
 
 
 def _spoiled(call: Call, body: bytes) -> bytes:
-    """With `foreign_body` the answer names another registration than the one asked for."""
-    if call.spoil != "foreign_body":
-        return body
-    return body.replace(f'"gstin":"{call.gstin}"'.encode(), b'"gstin":"27AAPFU0939F1ZV"', 1)
+    """`foreign_body`: the answer names another registration than the one asked for; `wrong_total`: its sums are off."""
+    match call.spoil:
+        case "foreign_body":
+            return body.replace(f'"gstin":"{call.gstin}"'.encode(), b'"gstin":"27AAPFU0939F1ZV"', 1)
+        case "wrong_total":
+            return _ONE_COUNT.sub(b'"ttldocs":9999', body, count=1)
+        case _:
+            return body
 
 
 def notice_list(data: PortalData, call: Call) -> Answer:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 MAX_BODY_BYTES = 1 << 20
 
 Surface = Literal["auth", "public", "taxpayer"]
-Spoil = Literal["", "bad_hash", "missing_part", "foreign_body"]
+Spoil = Literal["", "bad_hash", "missing_part", "foreign_body", "wrong_total"]
 
 
 class BodyTooLarge(Exception):

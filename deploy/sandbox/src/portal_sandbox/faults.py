@@ -11,7 +11,17 @@ from portal_sandbox.envelope import Refusal
 from portal_sandbox.latency import LatencyProfile
 
 EffectKind = Literal[
-    "code", "http", "delay", "reset", "hang", "truncate", "drip", "bad_hash", "missing_part", "foreign_body"
+    "code",
+    "http",
+    "delay",
+    "reset",
+    "hang",
+    "truncate",
+    "drip",
+    "bad_hash",
+    "missing_part",
+    "foreign_body",
+    "wrong_total",
 ]
 MAINTENANCE = Refusal("GEN5008", http=500)
 _SCENARIOS_KEPT = 1_000

@@ -20,6 +20,7 @@ _SPOILS: dict[str, Spoil] = {
     "bad_hash": "bad_hash",
     "missing_part": "missing_part",
     "foreign_body": "foreign_body",
+    "wrong_total": "wrong_total",
 }
 _GATEWAY_TIMEOUT = Reply(b"<html><body>504 Gateway Time-out</body></html>", 504, "504", "text/html")
 _NOT_FOUND = Reply(b"<html><body>404 Not Found</body></html>", 404, "404", "text/html")
