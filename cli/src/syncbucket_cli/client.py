@@ -1,7 +1,7 @@
 """The service over HTTP: one method per request that the commands need. Answers are the decoded JSON of the API."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import httpx
@@ -30,6 +30,16 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
 
+    def close(self) -> None:
+        """Give back the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def request(
         self,
         method: str,
@@ -45,6 +55,9 @@ class Client:
             answer = self._http.request(
                 method, path, json=json, content=content, params=params, headers=dict(headers or {})
             )
+        except httpx.LocalProtocolError as error:
+            detail = "the address or the token cannot be sent in a request"
+            raise Refused({"code": "invalid_request", "detail": detail}) from error
         except httpx.TransportError as error:
             message = f"no answer from {self._http.base_url}: {type(error).__name__}. Is the service up (make up)?"
             raise Unreachable(message) from error

@@ -9,6 +9,8 @@ from rich.console import Console, RenderableType
 
 from syncbucket_cli.client import Client
 
+WIDTH_OF_FILES = 200
+"""Columns of a table that goes into a file or a pipe."""
 DEFAULT_URL = "http://127.0.0.1:18080"
 
 
@@ -33,9 +35,10 @@ class Context:
             json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
             sys.stdout.write("\n")
         else:
-            self.console.print(text)
+            self.console.print(text, soft_wrap=isinstance(text, str))
 
 
 def make_context(url: str, token: str | None, as_json: bool) -> Context:
     """Consoles on standard output and standard error; colours and redrawing only where the terminal can do them."""
-    return Context(url, token, as_json, Console(highlight=False), Console(stderr=True, highlight=False))
+    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    return Context(url, token, as_json, Console(highlight=False, width=width), Console(stderr=True, highlight=False))
