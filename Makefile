@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test lint fmt bench lock
+.PHONY: help setup up down status logs demo test lint fmt bench lock docs
 SHELL := /bin/bash
 bin := .venv/bin
 stack := $(bin)/python -m local_stack
@@ -49,6 +49,10 @@ fmt: setup ## Format, and mend what can be mended by itself
 
 bench: setup ## Measure; writes .local/bench/results.json
 	$(bin)/python -m tests.bench
+
+docs: setup ## Write docs/openapi.json and docs/asyncapi.json anew
+	$(bin)/python -m bucket_api openapi > docs/openapi.json
+	$(bin)/python -m sync_contracts.asyncapi > docs/asyncapi.json
 
 lock: setup ## Compile requirements/*.txt from the pyproject files (UPGRADE=--upgrade for newer versions)
 	$(compile) requirements/build.in -c requirements/pins.in -o requirements/build.txt
