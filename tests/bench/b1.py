@@ -7,9 +7,11 @@ from typing import Any, Final
 import httpx
 from local_stack.programs import SANDBOX
 
+from tests.bench.b0 import per_process
 from tests.bench.buckets import COLUMNS, BenchModule, accept, seed
 from tests.bench.modules import CALL_MS
 from tests.bench.product import product_pass, start_engine
+from tests.bench.rates import Pass, median_of
 from tests.bench.results import Figure
 from tests.bench.world import World
 
@@ -23,7 +25,7 @@ LEAST_EFFICIENCY: Final = 0.97
 async def measure(runs: int) -> list[Figure]:
     """Ideal time over the time from the first call's start to the last one's end."""
     journals: list[dict[str, Any]] = []
-    cpu: list[float] = []
+    passes: list[Pass] = []
     with World() as world, world.database() as database:
         await seed(database, UNITS // COLUMNS, world.kek_file)
         world.start(SANDBOX)
@@ -32,21 +34,23 @@ async def measure(runs: int) -> list[Figure]:
             clear_journal(world)
             units = WARM_UP_UNITS if run < 0 else UNITS
             accepted = await accept(database, BenchModule.WAITING, units // COLUMNS, f"waiting{run}")
-            cpu.append((await product_pass(world, database, accepted)).cpu_s_per_1000)
+            passes.append(await product_pass(world, database, accepted))
             journals.append(journal(world))
-    return _figures(journals[1:], cpu[1:])
+    return _figures(journals[1:], passes[1:])
 
 
-def _figures(journals: list[dict[str, Any]], cpu: list[float]) -> list[Figure]:
+def _figures(journals: list[dict[str, Any]], passes: list[Pass]) -> list[Figure]:
     if any(journal["calls"] != UNITS for journal in journals):
         raise RuntimeError(f"each unit makes one call: {journals}")
     efficiency = median(IDEAL_S / (journal["last_end_s"] - journal["first_start_s"]) for journal in journals)
+    cpu = median_of(passes, lambda run: run.cpu_s_per_1000)
     most = max(journal["max_in_flight"] for journal in journals)
     how = f"median of {len(journals)} buckets of {UNITS:,} calls of {CALL_MS} ms, {most} in flight; ratio to the ideal"
     target, met = f">= {LEAST_EFFICIENCY}", efficiency >= LEAST_EFFICIENCY
     return [
         Figure("b1_efficiency", efficiency, "of the ideal time", how, target, efficiency, met),
-        Figure("b1_cpu", median(cpu), "CPU s/1000 units", "the same, all processes, servers and the sandbox together"),
+        Figure("b1_cpu", cpu, "CPU s/1000 units", "the same, all processes, servers and the sandbox together"),
+        *per_process("b1", passes),
     ]
 
 

@@ -18,7 +18,6 @@ from sync_runtime.mongo import Database
 from sync_runtime.publisher import OutgoingRecord, PartitionBatches
 
 from tests.bench.buckets import COLUMNS, TENANT, Accepted, BenchModule, accept, begin, completed, seed
-from tests.bench.processes import CpuMeter
 from tests.bench.results import Figure
 from tests.bench.world import World
 
@@ -33,7 +32,6 @@ LEAST_RATE: Final = 10_000
 async def measure(runs: int) -> list[Figure]:
     """Events per second between the first and the last page write."""
     rates: list[float] = []
-    cpu_us: list[float] = []
     with World() as world, world.database() as database:
         await seed(database, UNITS // COLUMNS, world.kek_file)
         for run in range(runs):
@@ -41,9 +39,7 @@ async def measure(runs: int) -> list[Figure]:
             await begin(database, accepted)
             n_events = await publish(world.servers.kafka, accepted)
             world.start(AGGREGATOR)
-            meter = CpuMeter({"aggregator": world.pids["aggregator-0"]})
             await completed(database, accepted.id)
-            cpu_us.append(meter.used_s()["aggregator"] * 1e6 / n_events)
             world.stop("aggregator-0")
             rates.append(n_events / await written_s(database, accepted.id))
     rate = median(rates)
@@ -53,7 +49,6 @@ async def measure(runs: int) -> list[Figure]:
         Figure(
             "b3_fold", rate, "events/s", f"{how}; ratio to the target", target, rate / LEAST_RATE, rate >= LEAST_RATE
         ),
-        Figure("b3_cpu", median(cpu_us), "us/event", "CPU of the aggregator from ready to the bucket's completion"),
     ]
 
 
