@@ -14,13 +14,14 @@ from status_aggregator.settings import Settings
 from sync_contracts import events
 from sync_contracts.events import Event
 from sync_contracts.pages import Page, page_from
-from sync_contracts.topics import AGGREGATOR_GROUP, EVENTS
+from sync_contracts.topics import AGGREGATOR_GROUP, BUCKETS, DEAD_LETTERS, EVENTS
 from sync_runtime import kafka
 from sync_runtime.health import Health
 from sync_runtime.metrics import Metrics
 from sync_runtime.mongo import Database
 from sync_runtime.telemetry import Telemetry
 
+from tests.support.auditor import Audited, audited
 from tests.support.eventually import eventually
 from tests.support.topic_reading import read_topic
 
@@ -119,6 +120,13 @@ class AggregatorStack:
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """All records of a topic."""
         return await read_topic(self.settings.kafka_bootstrap, self.settings.prefixed(topic))
+
+    async def broken_promises(self) -> list[str]:
+        """What the auditor says of this test's log and documents."""
+        settings = self.settings
+        place = Audited(settings.kafka_bootstrap, settings.mongo_url, settings.mongo_database, settings.topic_prefix)
+        report = await audited(place, topics=(EVENTS.name, BUCKETS.name, DEAD_LETTERS.name), storing=frozenset())
+        return report.violations
 
     async def committed(self, shard: int) -> int | None:
         """What the aggregators' group has committed of a shard."""

@@ -30,6 +30,7 @@ async def test_a_cancelled_bucket_ends_with_what_came_and_what_did_not(stack: Ag
 
     counts = (await stack.bucket(PLAN.bucket))["results"][0]["counts"]
     assert {letter: count for letter, count in counts.items() if count} == {"s": 2, "c": 6}
+    assert await stack.broken_promises() == []
 
 
 async def test_a_cancelled_bucket_does_not_wait_for_ever_for_what_is_in_flight(stack: AggregatorStack) -> None:
@@ -92,6 +93,7 @@ async def test_a_retry_runs_what_it_selected_again_and_ends_in_a_second_result(s
     bucket = await stack.bucket(PLAN.bucket)
     assert [(result["round"], result["status"]) for result in bucket["results"]] == [(0, "FAILED"), (1, "PARTIAL")]
     assert ("sel" in bucket["retries"][0], bucket["notified"]) == (False, 1)
+    assert await stack.broken_promises() == []
 
 
 async def both_told(stack: AggregatorStack) -> bool:
