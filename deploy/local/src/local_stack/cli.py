@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from syncbucket_cli.client import Refused
+from syncbucket_cli.context import WIDTH_OF_FILES
 
 from local_stack.control import Supervised
 from local_stack.demo import Wish, run_demo
@@ -77,7 +78,8 @@ def logs(stack: Stack, name: str | None) -> int:
 
 
 def demo(stack: Stack, _: str | None) -> int:
-    return run_demo(stack, Wish.from_environment(os.environ), Console())
+    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    return run_demo(stack, Wish.from_environment(os.environ), Console(highlight=False, width=width))
 
 
 COMMANDS: dict[str, tuple[Callable[[Stack, str | None], int], str]] = {
