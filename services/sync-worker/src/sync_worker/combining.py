@@ -28,7 +28,7 @@ class Combiner(Generic[K, V]):
         carry_out: Callable[[Sequence[K]], Awaitable[Sequence[V | BaseException]]],
         *,
         max_batch: int,
-        max_running: int = 2,
+        max_running: int = 1,
         max_waiting: int = 10_000,
     ) -> None:
         self._carry_out = carry_out
@@ -41,6 +41,10 @@ class Combiner(Generic[K, V]):
 
     async def ask(self, request: K) -> V:
         """The answer to one request, or what carrying it out raised."""
+        return await self.submit(request)
+
+    def submit(self, request: K) -> asyncio.Future[V]:
+        """The answer to come, for a caller that asks several combiners at once. It must be awaited."""
         if len(self._waiting) >= self._max_waiting:
             raise CombinerFull(f"{self._max_waiting} requests wait")
         loop = asyncio.get_running_loop()
@@ -49,7 +53,7 @@ class Combiner(Generic[K, V]):
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._leave)
-        return await future
+        return future
 
     def _leave(self) -> None:
         self._scheduled = False

@@ -1,17 +1,19 @@
 """What becomes of a module's result: a new version, a fresh look at the old one, or a note of what the portal said."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
+from sync_contracts.commands import Command
 from sync_contracts.outcomes import Code
 
 from sync_worker.datasets import sealing, versions
 from sync_worker.datasets.parts import KeptParts
 from sync_worker.datasets.sealing import INLINE_LIMIT, INLINE_PLACE, TenantVault, Unreadable
 from sync_worker.datasets.store import DatasetStore, Outcome, Stale
-from sync_worker.datasets.versions import Known, Target
+from sync_worker.datasets.versions import Known, Target, dataset_of
 from sync_worker.modules.port import Fetched, Observed, Previous, Unchanged
 
 TRIES: Final = 5
@@ -37,9 +39,12 @@ class DatasetKeeper:
         self._vault = vault
         self._now = now
 
-    async def known(self, target: Target) -> Known:
-        """What is stored before the fetch."""
-        return await self._store.known(target.tenant, target.id)
+    def known(self, command: Command) -> asyncio.Future[Known]:
+        """What is stored before the fetch. Must be awaited.
+
+        It may be read before the fence is taken: every write names what it rests on.
+        """
+        return self._store.known(command.tenant, dataset_of(command))
 
     def previous(self, target: Target, known: Known) -> Previous | None:
         """The stored version as a module sees it."""

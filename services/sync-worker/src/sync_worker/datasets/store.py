@@ -1,5 +1,6 @@
 """`datasets` and `dataset_chunks`: written only under the client's fence, many units by one operation."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -40,9 +41,9 @@ class DatasetStore:
         self._known: Combiner[tuple[str, str], Known] = Combiner(self._read_known, max_batch=MAX_BATCH)
         self._writes: Combiner[Write, Outcome] = Combiner(self._write_all, max_batch=MAX_BATCH)
 
-    async def known(self, tenant: str, dataset: str) -> Known:
-        """What is stored of a dataset, without its data."""
-        return await self._known.ask((tenant, dataset))
+    def known(self, tenant: str, dataset: str) -> asyncio.Future[Known]:
+        """What is stored of a dataset, without its data. Must be awaited."""
+        return self._known.submit((tenant, dataset))
 
     async def write(self, write: Write) -> Outcome:
         """Carry out one conditional write, durably."""

@@ -15,7 +15,9 @@ from sync_contracts.outcomes import Code
 from sync_worker.modules.port import Fetched
 
 LIVE: Final = "-"
-KNOWN_FIELDS: Final = {"data": 0}
+KNOWN_FIELDS: Final = dict.fromkeys(
+    ("fence", "ver", "sha256", "n_chunks", "rows", "fetched_at", "marker", "part", "pending"), 1
+)
 
 
 class Target(Struct, frozen=True):
@@ -32,12 +34,22 @@ class Target(Struct, frozen=True):
     @property
     def id(self) -> str:
         """Document id."""
-        return f"{self.tenant}:{self.client}:{self.module}:{self.period}"
+        return dataset_id(self.tenant, self.client, self.module, self.period)
 
     @property
     def own_version(self) -> str:
         """Name of a version that this attempt begins."""
         return f"{self.bucket}.{self.attempt}"
+
+
+def dataset_id(tenant: str, client: str, module: str, period: str) -> str:
+    """Document id of a dataset."""
+    return f"{tenant}:{client}:{module}:{period}"
+
+
+def dataset_of(command: Command) -> str:
+    """Id of the dataset that a command is about."""
+    return dataset_id(command.tenant, command.client, command.module, command.params.period or LIVE)
 
 
 def target_of(command: Command, fence: int) -> Target:

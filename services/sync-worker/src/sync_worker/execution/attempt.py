@@ -151,13 +151,14 @@ class Attempts:
 
     async def _fenced(self, delivery: Delivery, go: Go, module: SyncModule, subject: Subject) -> Attempted:
         command, unit = delivery.command, go.unit
-        fence = await self._fences.take(command.tenant, command.client, delivery.record)
+        fence, known = await asyncio.gather(
+            self._fences.take(command.tenant, command.client, delivery.record), self._keeper.known(command)
+        )
         if fence is None:
             return Attempted(retry.taken_over(self._draw.random()))
         if fence.deliveries > MAX_DELIVERIES:
             return Attempted(retry.crash_loop(unit, self._draw.random()))
         target = target_of(command, fence.value)
-        known = await self._keeper.known(target)
         settled = self._settled(target, known, force=go.bucket.force)
         if settled is not None:
             return Attempted(settled)

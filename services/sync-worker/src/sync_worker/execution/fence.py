@@ -4,6 +4,7 @@ A take is done once per delivery of a record. Several go out as one bulk and are
 the number `by`, drawn for each take, tells whether what is found is one's own.
 """
 
+import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -73,13 +74,13 @@ class Fences:
     def __init__(self, store: FenceStore, draw: random.Random) -> None:
         self._store = store
         self._draw = draw
-        self._takes = Combiner(self._take_all, max_batch=MAX_BATCH)
+        self._takes: Combiner[Take, Fence | None] = Combiner(self._take_all, max_batch=MAX_BATCH)
 
-    async def take(self, tenant: str, client: str, record: str) -> Fence | None:
-        """Take the client's fence for this delivery of a record; None when it is not one's own."""
-        return await self._takes.ask(Take(tenant, client, record, self._draw.getrandbits(62)))
+    def take(self, tenant: str, client: str, record: str) -> asyncio.Future[Fence | None]:
+        """Take the client's fence for this delivery of a record; None when it is not one's own. Must be awaited."""
+        return self._takes.submit(Take(tenant, client, record, self._draw.getrandbits(62)))
 
-    async def _take_all(self, takes: Sequence[Take]) -> list[Fence | None]:
+    async def _take_all(self, takes: Sequence[Take]) -> Sequence[Fence | None]:
         await self._store.raise_fences(takes)
         return await self._store.held(takes)
 

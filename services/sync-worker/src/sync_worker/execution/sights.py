@@ -51,6 +51,7 @@ class Sights:
         self._clock_s = clock_s
         self._pages: OrderedDict[str, PageImage] = OrderedDict()
         self._buckets: OrderedDict[str, BucketView] = OrderedDict()
+        self._alone: str | None = None  # page of the last unit that came alone; a second one is the begin of many
         self._combiner: Combiner[Command, Preflight] = Combiner(self._look_at_all, max_batch=MAX_BATCH)
 
     async def look(self, command: Command) -> Preflight:
@@ -86,9 +87,9 @@ class Sights:
 
     async def _read_pages(self, commands: Sequence[Command]) -> dict[str, PageImage]:
         read_at = self._clock_s()
-        if len(commands) == 1:
-            only = commands[0]
-            key = page_id(only.bucket, only.page)
+        key = page_id(commands[0].bucket, commands[0].page)
+        if len(commands) == 1 and self._alone != key:
+            only, self._alone = commands[0], key
             document = await self._reads.client_of_page(key, only.ci)
             return {key: image_from(document, read_at, only.ci)} if document else {}
         keys = list(dict.fromkeys(page_id(command.bucket, command.page) for command in commands))
