@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sync_contracts import collections
 from sync_contracts.topics import AGGREGATOR_GROUP, BUCKETS, DEAD_LETTERS, EVENTS
-from sync_runtime import indexes, kafka, kafka_topics, mongo
+from sync_runtime import indexes, kafka, kafka_topics, mongo, semconv
 from sync_runtime.health import Health
 from sync_runtime.metrics import Metric, Metrics
 from sync_runtime.publisher import PartitionBatches
@@ -35,6 +35,14 @@ METRICS = (
 )
 WRITES = (collections.BUCKETS, collections.BUCKET_PAGES, collections.ATTEMPTS)
 
+BATCH_ATTRIBUTES: dict[str, str | int] = {
+    semconv.MESSAGING_SYSTEM: "kafka",
+    semconv.MESSAGING_OPERATION_NAME: "process",
+    semconv.MESSAGING_OPERATION_TYPE: "process",
+    semconv.MESSAGING_DESTINATION: EVENTS.name,
+    semconv.MESSAGING_GROUP: AGGREGATOR_GROUP,
+}
+
 
 class AggregatorService:
     """The running aggregator: opens its clients, consumes until it is drained, closes them."""
@@ -54,23 +62,25 @@ class AggregatorService:
 
     def _compose(self) -> EventConsumer:
         settings, database = self._settings, mongo.database(self._mongo, self._settings)
-        topic = settings.prefixed(EVENTS.name)
+        liveness = self._health.liveness
+        for loop, limit_s in STALLED_AFTER_S.items():
+            liveness.expect(loop, limit_s)
+        observing = Observing(self._health.metrics, self._span, EVENTS.name, liveness.beat)
         aggregator = Aggregator(
             Stores(MongoPages(database), MongoBuckets(database), MongoNotices(database)),
             PartitionBatches(self._producer, topic_prefix=settings.topic_prefix),
-            Observing(self._health.metrics, self._span, EVENTS.name),
+            observing,
             now_ms=now_ms,
             rng=random.Random(),  # noqa: S311 - jitter, no secret
             limits=settings.limits(),
             cached_pages=settings.cached_pages,
         )
-        liveness = self._health.liveness
-        for loop, limit_s in STALLED_AFTER_S.items():
-            liveness.expect(loop, limit_s)
-        return EventConsumer(self._consumer, topic, aggregator, now_ms=now_ms, beat=liveness.beat)
+        topic = settings.prefixed(EVENTS.name)
+        return EventConsumer(self._consumer, topic, aggregator, now_ms=now_ms, watch=observing)
 
-    def _span(self, name: str, causes: Iterable[str | None]) -> AbstractContextManager[object]:
-        return self._telemetry.batch_span(name, causes)
+    def _span(self, records: int, causes: Iterable[str | None]) -> AbstractContextManager[object]:
+        attributes = {**BATCH_ATTRIBUTES, semconv.MESSAGING_BATCH_COUNT: records}
+        return self._telemetry.batch_span(f"process {EVENTS.name}", causes, attributes)
 
     async def start(self) -> None:
         """Check topics, indexes and the database, then join the group."""

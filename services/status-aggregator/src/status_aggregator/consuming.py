@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from status_aggregator.aggregator import Aggregator
-from status_aggregator.offsets import Assignment
+from status_aggregator.offsets import Assignment, Lag
 
 POLL_MS: Final = 100
 POLL_RECORDS: Final = 1_000
@@ -19,11 +19,22 @@ HEAL_EVERY_S: Final = 5.0
 COMMIT_EVERY_S: Final = 1.0
 DRAIN_S: Final = 25.0
 """Below the rebalance time-out of the group: what is not applied by then is left to the next owner."""
-MAX_LAG_RECORDS: Final = 1_000
-MAX_LAG_MS: Final = 10_000
 POSITION_DEADLINE_S: Final = 0.5
 
 log = logging.getLogger(__name__)
+
+
+class Watch(Protocol):
+    """Told how the consuming goes."""
+
+    def beat(self, loop: str) -> None:
+        """A loop (`poll`, `fold`) moves."""
+
+    def assigned(self, partitions: int) -> None:
+        """The group gave this process so many partitions."""
+
+    def lag(self, records: int) -> None:
+        """So many records of the owned partitions are still to be applied."""
 
 
 class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka publishes no types
@@ -36,13 +47,13 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         aggregator: Aggregator,
         *,
         now_ms: Callable[[], int],
-        beat: Callable[[str], None] = lambda _loop: None,
+        watch: Watch,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._aggregator = aggregator
         self._now_ms = now_ms
-        self._beat = beat
+        self._watch = watch
         self._assignment = Assignment()
         self._adopted = 0
         self._idle = asyncio.Event()
@@ -90,11 +101,12 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Begin anew; the working part adopts the shards before its next batch."""
         self._assignment.begin(tp.partition for tp in assigned)
+        self._watch.assigned(len(assigned))
         self._arrived.set()
 
     async def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._beat("poll")
+            self._watch.beat("poll")
             if self._assignment.room <= 0:
                 self._taken.clear()
                 await _within(self._taken.wait(), POLL_MS / 1000)
@@ -118,7 +130,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         now_s = asyncio.get_running_loop().time
         sweep_at = heal_at = now_s()
         while not self._stopping.is_set():
-            self._beat("fold")
+            self._watch.beat("fold")
             self._adopt()
             await self._apply_next()
             if now_s() >= sweep_at:
@@ -159,20 +171,21 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             log.warning("%s put off: %s", name, error, extra={"action": f"{name}-put-off"})
 
     async def _heal(self) -> None:
-        caught_up = [partition for partition in self._assignment.partitions if await self._is_caught_up(partition)]
-        await self._aggregator.heal(caught_up)
+        lags = {partition: await self._lag(partition) for partition in self._assignment.partitions}
+        self._watch.lag(sum(lag.records for lag in lags.values() if lag))
+        await self._aggregator.heal([partition for partition, lag in lags.items() if lag and lag.caught_up])
 
-    async def _is_caught_up(self, partition: int) -> bool:
-        """Whether less than 1,000 records and 10 s of the log are still to be applied."""
+    async def _lag(self, partition: int) -> Lag | None:
+        """How far a partition is behind its log; None while nobody knows."""
         tp = TopicPartition(self._topic, partition)
         try:
             position = await asyncio.wait_for(self._consumer.position(tp), POSITION_DEADLINE_S)
             end = self._consumer.highwater(tp)
         except (TimeoutError, KafkaError, AssertionError):  # not assigned any more
-            return False
+            return None
         waiting, oldest_ms = self._assignment.backlog(partition)
-        late = oldest_ms is not None and self._now_ms() - oldest_ms > MAX_LAG_MS
-        return end is not None and end - position + waiting < MAX_LAG_RECORDS and not late
+        age_ms = 0 if oldest_ms is None else self._now_ms() - oldest_ms
+        return None if end is None else Lag(end - position + waiting, age_ms)
 
     async def _commit_each_second(self) -> None:
         while not await _within(self._stopping.wait(), COMMIT_EVERY_S):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Protocol
 
@@ -20,6 +20,10 @@ class Counter(Protocol):
     def inc(self, amount: float = 1) -> None: ...
 
 
+class Gauge(Protocol):
+    def set(self, value: float) -> None: ...
+
+
 class Histogram(Protocol):
     def observe(self, amount: float) -> None: ...
 
@@ -28,28 +32,30 @@ class Meters(Protocol):
     """Children of the process's metrics, by name and labels."""
 
     def counter(self, name: str, *labels: str) -> Counter: ...
+    def gauge(self, name: str, *labels: str) -> Gauge: ...
     def histogram(self, name: str, *labels: str) -> Histogram: ...
 
 
 class Spans(Protocol):
-    """Opens a span that is linked to the sampled ones among `causes`."""
+    """Opens the span of a batch of so many records, linked to the sampled ones among `causes`."""
 
-    def __call__(self, name: str, causes: Iterable[str | None]) -> AbstractContextManager[object]: ...
+    def __call__(self, records: int, causes: Iterable[str | None]) -> AbstractContextManager[object]: ...
 
 
 class Observing:
-    """The aggregator's observer in a real process."""
+    """The aggregator's observer, and its consumer's watch, in a real process."""
 
-    def __init__(self, meters: Meters, spans: Spans, topic: str) -> None:
+    def __init__(self, meters: Meters, spans: Spans, topic: str, beat: Callable[[str], None]) -> None:
         self._meters = meters
         self._spans = spans
         self._topic = topic
+        self._beat = beat
 
     @contextmanager
     def batch(self, records: int, parents: Sequence[str]) -> Iterator[None]:
         """A span, the duration and the size of one folded batch."""
         began = time.perf_counter()
-        with self._spans(f"process {self._topic}", parents):
+        with self._spans(records, parents):
             yield
         self._meters.histogram("sync_batch_seconds", LOOP).observe(time.perf_counter() - began)
         self._meters.histogram("sync_batch_records", LOOP).observe(records)
@@ -76,6 +82,19 @@ class Observing:
             self._meters.counter("aggregator_completions_total", done.status).inc()
             extra = {"action": "bucket-ended", "bucket": done.bucket, "round": done.round, "state": done.status}
             log.info("bucket ended: %s", done.status, extra=extra)
+
+    def beat(self, loop: str) -> None:
+        """A loop moves."""
+        self._beat(loop)
+
+    def assigned(self, partitions: int) -> None:
+        """Count the assignment; many of them in a short time are an alarm."""
+        self._meters.counter("sync_assignments_total", self._topic).inc()
+        log.info("partitions assigned: %d", partitions, extra={"action": "assigned"})
+
+    def lag(self, records: int) -> None:
+        """Records of the owned partitions that are still to be applied."""
+        self._meters.gauge("sync_lag_records", self._topic).set(records)
 
     def pages_missing(self, bucket: str, found: int, expected: int) -> None:
         """A bucket without all of its pages: creation makes that impossible."""

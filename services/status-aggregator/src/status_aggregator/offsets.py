@@ -9,6 +9,8 @@ from msgspec import Struct
 from status_aggregator.intake import Record
 
 MAX_BUFFERED: Final = 4_000
+MAX_LAG_RECORDS: Final = 1_000
+MAX_LAG_MS: Final = 10_000
 
 
 class Batch(Struct, frozen=True):
@@ -16,6 +18,18 @@ class Batch(Struct, frozen=True):
 
     epoch: int
     records: list[Record]
+
+
+class Lag(Struct, frozen=True):
+    """How far a partition is behind its log: records still to be applied, and the age of the oldest in hand."""
+
+    records: int
+    age_ms: int
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether deadlines may be enforced: behind the log an attempt looks overdue whose result waits to be read."""
+        return self.records < MAX_LAG_RECORDS and self.age_ms < MAX_LAG_MS
 
 
 class Assignment:
