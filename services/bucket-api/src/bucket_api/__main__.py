@@ -1,6 +1,7 @@
 """`python -m bucket_api serve | dispatch | dev-token | openapi`."""
 
 import argparse
+import signal
 import sys
 
 import uvicorn
@@ -58,7 +59,13 @@ def serve() -> int:
             timeout_graceful_shutdown=DRAIN_S,
         )
     )
-    server.run()
+    # The server raises the signal that stopped it once more; with the default handler its end would look like a kill.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        server.run()
+    except SystemExit:  # how the server tells that the start failed or the port is taken
+        return REFUSED
     return 0 if server.started else REFUSED
 
 

@@ -5,10 +5,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import sync_runtime.kafka
 import sync_runtime.mongo
+from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI
 from sync_contracts.collections import COLLECTIONS
 from sync_contracts.topics import SESSIONS
@@ -22,7 +23,7 @@ from bucket_api.http.application import http_application
 from bucket_api.http.auth import Gate
 from bucket_api.http.dev_issuer import DevIssuer
 from bucket_api.http.keys import KeySet, from_file, from_url
-from bucket_api.http.services import services_over
+from bucket_api.http.services import Missing, Services, services_over
 from bucket_api.http.tokens import Issuer
 from bucket_api.settings import Settings
 
@@ -45,16 +46,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         client = sync_runtime.mongo.client(settings)
         producer = sync_runtime.kafka.producer(settings)
         try:
-            database = sync_runtime.mongo.database(client, settings)
-            await sync_runtime.mongo.ping(client)
-            await assert_indexes(database, COLLECTIONS)
-            await assert_topics(settings, [SESSIONS])
-            await producer.start()
-            await keys.refresh()
-            batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
-            kek = KeyEncryptionKeys.from_file(settings.kek_file)
-            missing = _missing(client, keys)
-            app.state.services = services_over(database, kek, batches, now, missing)
+            app.state.services = await _opened(settings, client, producer, keys, now=now)
             log.info("serving", extra={"action": "start"})
             yield
         finally:
@@ -65,7 +57,31 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
     return http_application(Gate(keys, issuer), telemetry.tracer, lifespan=lifespan, dev_issuer=dev_issuer)
 
 
-def _missing(client: sync_runtime.mongo.Client, keys: KeySet) -> Callable[[], Any]:
+async def _opened(
+    settings: Settings,
+    client: sync_runtime.mongo.Client,
+    producer: AIOKafkaProducer,
+    keys: KeySet,
+    *,
+    now: Callable[[], datetime],
+) -> Services:
+    """The services, once storage and bus are as they must be. What they lack is logged with its cure, then raised."""
+    try:
+        database = sync_runtime.mongo.database(client, settings)
+        kek = KeyEncryptionKeys.from_file(settings.kek_file)
+        await sync_runtime.mongo.ping(client)
+        await assert_indexes(database, COLLECTIONS)
+        await assert_topics(settings, [SESSIONS])
+        await producer.start()
+        await keys.refresh()
+    except Exception as refusal:
+        log.critical("cannot start: %s", refusal, extra={"action": "refuse_start"})
+        raise
+    batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
+    return services_over(database, kek, batches, now, _missing(client, keys))
+
+
+def _missing(client: sync_runtime.mongo.Client, keys: KeySet) -> Missing:
     """What readiness asks: the database answers, the key set was read."""
 
     async def missing() -> Mapping[str, str]:

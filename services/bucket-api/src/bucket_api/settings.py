@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
-from sync_runtime.settings import RuntimeSettings
+from sync_runtime.settings import RuntimeSettings, SettingsRefused
 
 DEV_ISSUER: Final = "https://issuer.sync-bucket.invalid/development"
 
@@ -30,13 +30,13 @@ class Settings(RuntimeSettings):
         if self.environment != "production":
             return self
         if self.dev_issuer_key_file is not None or self.issuer == DEV_ISSUER:
-            raise ValueError(
+            raise SettingsRefused(
                 "the development issuer is refused in production: set SB_ISSUER, unset SB_DEV_ISSUER_KEY_FILE"
             )
         if self.jwks_url is None and self.jwks_file is None:
-            raise ValueError("production needs the key set of the issuer: set SB_JWKS_URL or SB_JWKS_FILE")
+            raise SettingsRefused("production needs the key set of the issuer: set SB_JWKS_URL or SB_JWKS_FILE")
         if self.jwks_url is not None and not self.jwks_url.startswith("https://"):
-            raise ValueError("SB_JWKS_URL must be an https address")
+            raise SettingsRefused("SB_JWKS_URL must be an https address")
         return self
 
     @property

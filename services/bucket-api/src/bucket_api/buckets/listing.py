@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
+from sync_contracts.units import CANCELLED, FAILED
 
 from bucket_api.buckets.frozen import FrozenList, FrozenLists
 from bucket_api.buckets.groups import Group, groups
 from bucket_api.buckets.store import BucketStore
-from bucket_api.buckets.units import Layout, Placed, UnitFilter, layout_of, matches, placed, placed_at
+from bucket_api.buckets.units import ALL_STATES, Layout, Placed, UnitFilter, layout_of, matches, placed, placed_at
 from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
+
+GAP_STATES = FAILED + CANCELLED
+"""Stored states of gaps: every unit that ended in one of them is missing in what was asked for."""
 
 
 class Listed(Struct, frozen=True):
@@ -59,7 +63,7 @@ class UnitLists:
         owners: Counter[str] = Counter()
         async for page in self._buckets.pages(tenant, bucket["_id"]):
             version += page["v"]
-            for unit in placed(page, layout):
+            for unit in placed(page, layout, GAP_STATES if wanted.gaps_only else ALL_STATES):
                 if matches(unit, wanted, layout):
                     numbers.append(unit.row * width + unit.column)
                     cells.append(unit.cell)
@@ -111,7 +115,7 @@ class UnitLists:
         layout = layout_of(bucket)
         gaps: list[Placed] = []
         async for page in self._buckets.pages(tenant, bucket["_id"]):
-            gaps += [unit for unit in placed(page, layout) if unit.gap]
+            gaps += placed(page, layout, GAP_STATES)
         return groups(gaps, layout)
 
     async def _at(self, tenant: TenantScope, bucket: str, layout: Layout, numbers: Sequence[int]) -> list[Placed]:

@@ -3,6 +3,7 @@
 Equal to `page_document` of the contracts for every page; 50,000 units take a tenth of the time.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,12 +63,11 @@ def _page(clients: Sequence[PlanClient], rows: Sequence[RowTemplate], place: Map
 
 def totals(plan: Plan) -> Totals:
     """What the pages add up to."""
-    templates = {trait: template(units) for trait, units in plan.births.items()}
     counters, shown = [0] * len(COUNTERS), [0] * len(DISPLAY_STATES)
-    for client in plan.clients:
-        row = templates[client.trait]
-        counters = [a + b for a, b in zip(counters, row.counters, strict=True)]
-        shown = [a + b for a, b in zip(shown, row.shown, strict=True)]
+    for trait, clients in Counter(client.trait for client in plan.clients).items():
+        row = template(plan.births[trait])
+        counters = [sum_ + clients * count for sum_, count in zip(counters, row.counters, strict=True)]
+        shown = [sum_ + clients * count for sum_, count in zip(shown, row.shown, strict=True)]
     return Totals(tuple(counters), tuple(shown))
 
 

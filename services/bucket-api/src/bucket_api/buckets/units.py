@@ -24,6 +24,7 @@ STATE_CODES: Final[tuple[State, ...]] = (
     "skipped",
     "cancelled",
 )
+ALL_STATES: Final = "WDRSFC"
 OUTCOME_CODES: Final = (None, "changed", "unchanged", "empty")
 _STATE_OF: Final[tuple[State, ...]] = tuple(
     cast("State", {"changed": "done", "unchanged": "done", "empty": "done", "skipped_gap": "skipped"}.get(name, name))
@@ -105,12 +106,13 @@ def layout_of(bucket: Mapping[str, Any]) -> Layout:
     return Layout(bucket["clients_per_page"], columns)
 
 
-def placed(page: Mapping[str, Any], layout: Layout) -> Iterator[Placed]:
-    """All units of a page document, row by row."""
+def placed(page: Mapping[str, Any], layout: Layout, states: str = ALL_STATES) -> Iterator[Placed]:
+    """Units of a page document, row by row; of some stored states only, where the caller needs no others."""
     first = page["p"] * layout.clients_per_page
     for ci, client in enumerate(page["c"]):
         for column, unit in enumerate(client["m"]):
-            yield Placed(first + ci, column, client["id"], unit_from(unit))
+            if unit["s"] in states:
+                yield Placed(first + ci, column, client["id"], unit_from(unit))
 
 
 def placed_at(page: Mapping[str, Any], layout: Layout, ci: int, column: int) -> Placed | None:

@@ -67,13 +67,15 @@ class Edge:
             )
 
     async def _guarded(self, scope: Scope, receive: Receive, response: "_Response") -> None:
+        limit = asyncio.timeout(self._request_time_s)
         try:
-            async with asyncio.timeout(self._request_time_s):
+            async with limit:
                 await self._app(scope, receive, response.send)
-        except TimeoutError:
-            log.warning("request too long", extra={"action": "request_timeout"})
-            await response.fail("timeout", receive)
         except Exception:
+            if limit.expired():
+                log.warning("request too long", extra={"action": "request_timeout"})
+                await response.fail("timeout", receive)
+                return
             log.exception("request failed", extra={"action": "request_failed", "trace": trace_of(scope).trace_id})
             await response.fail("internal", receive)
 
