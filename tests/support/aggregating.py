@@ -52,7 +52,8 @@ class Seen:
         self.batches: list[tuple[int, Sequence[str]]] = []
         self.fates: list[tuple[int, Applied]] = []
         self.refused: list[Refused] = []
-        self.sweeps: list[tuple[Swept, int]] = []
+        self.sweeps: list[Swept] = []
+        self.told = 0
         self.missing: list[tuple[str, int, int]] = []
         self.miscounts: list[tuple[str, Miscount]] = []
 
@@ -65,8 +66,11 @@ class Seen:
         self.fates.append((records, applied))
         self.refused += refused
 
-    def swept(self, swept: Swept, notified: int) -> None:
-        self.sweeps.append((swept, notified))
+    def swept(self, swept: Swept) -> None:
+        self.sweeps.append(swept)
+
+    def notified(self, notifications: int) -> None:
+        self.told += notifications
 
     def pages_missing(self, bucket: str, found: int, expected: int) -> None:
         self.missing.append((bucket, found, expected))

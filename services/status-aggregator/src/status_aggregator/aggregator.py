@@ -29,8 +29,11 @@ class Observer(Alarms, Protocol):
     def folded(self, records: int, applied: Applied, refused: Sequence[Refused]) -> None:
         """What became of a batch."""
 
-    def swept(self, swept: Swept, notified: int) -> None:
+    def swept(self, swept: Swept) -> None:
         """What a sweep did."""
+
+    def notified(self, notifications: int) -> None:
+        """So many completions were told."""
 
 
 class Stores(Struct, frozen=True):
@@ -98,8 +101,9 @@ class Aggregator:
     async def sweep(self) -> Swept:
         """The pass of every second: rounds, cancellations, summaries, completions and their notifications."""
         swept = await self._sweeper.sweep(self._shards)
-        notified = await self._notifier.publish_pending(self._shards) if swept.completions else 0
-        self._observer.swept(swept, notified)
+        self._observer.swept(swept)
+        if swept.completions:
+            self._observer.notified(await self._notifier.publish_pending(self._shards))
         return swept
 
     async def heal(self, caught_up: Sequence[int]) -> int:
@@ -108,7 +112,7 @@ class Aggregator:
         Behind the log an attempt may look overdue although its result is waiting to be read.
         """
         changed = await self._sweeper.enforce_deadlines(caught_up) if caught_up else 0
-        await self._notifier.publish_pending(self._shards)
+        self._observer.notified(await self._notifier.publish_pending(self._shards))
         self._sweeper.forget()
         return changed
 

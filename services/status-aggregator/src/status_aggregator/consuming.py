@@ -14,6 +14,9 @@ from status_aggregator.offsets import Assignment, Lag
 POLL_MS: Final = 100
 POLL_RECORDS: Final = 1_000
 BATCH_RECORDS: Final = 2_000
+ENOUGH_RECORDS: Final = 1_000
+LINGER_S: Final = 0.05
+"""How long a smaller batch waits for more: a page is written once for all of its events in a batch."""
 SWEEP_EVERY_S: Final = 1.0
 HEAL_EVERY_S: Final = 5.0
 COMMIT_EVERY_S: Final = 1.0
@@ -132,6 +135,8 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         while not self._stopping.is_set():
             self._watch.beat("fold")
             self._adopt()
+            if 0 < self._assignment.buffered < ENOUGH_RECORDS:
+                await _within(self._stopping.wait(), LINGER_S)
             await self._apply_next()
             if now_s() >= sweep_at:
                 sweep_at = now_s() + SWEEP_EVERY_S

@@ -60,8 +60,8 @@ class Notifier:
         """Publish for all buckets of the shards; returns how many notifications. Raises `ConnectionError`."""
         published = 0
         for ended in await self._store.pending(shards):
-            notices = unpublished(ended)
-            await self._publisher.publish(BUCKETS.name, [_record(notice, ended.trace) for notice in notices])
+            if notices := unpublished(ended):
+                await self._publisher.publish(BUCKETS.name, [_record(notice, ended.trace) for notice in notices])
             await self._store.mark(ended.id, max(result["round"] for result in ended.results))
             published += len(notices)
         return published

@@ -74,14 +74,17 @@ class Observing:
             where = {"partition": refusal.record.partition, "offset": refusal.record.offset}
             log.warning("record refused: %s", refusal.reason.value, extra={"action": "dead-letter", **where})
 
-    def swept(self, swept: Swept, notified: int) -> None:
+    def swept(self, swept: Swept) -> None:
         """Count completions and swept pages; a completion is worth a log line."""
         self._meters.counter("aggregator_pages_total", "swept").inc(swept.changed)
-        self._meters.counter("aggregator_notifications_total").inc(notified)
         for done in swept.completions:
             self._meters.counter("aggregator_completions_total", done.status).inc()
             extra = {"action": "bucket-ended", "bucket": done.bucket, "round": done.round, "state": done.status}
             log.info("bucket ended: %s", done.status, extra=extra)
+
+    def notified(self, notifications: int) -> None:
+        """Count what was told."""
+        self._meters.counter("aggregator_notifications_total").inc(notifications)
 
     def beat(self, loop: str) -> None:
         """A loop moves."""

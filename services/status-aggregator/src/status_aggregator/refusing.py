@@ -12,6 +12,8 @@ from status_aggregator.intake import Record, Refused
 from status_aggregator.publishing import Outgoing, Publisher
 
 MAX_HEADER_BYTES: Final = 32_768
+MAX_KEY_BYTES: Final = 4_096
+"""What is longer is cut: a dead letter must always fit into its topic."""
 MAX_TRIES: Final = 20
 RETRY_DELAY_S: Final = 0.5
 
@@ -66,10 +68,11 @@ class DeadLetters:
 def dead_letter(refused: Refused, now_ms: int) -> Outgoing:
     """The record as it is kept: key, value and headers as they came, then where it came from and why."""
     record = refused.record
+    key = record.key[:MAX_KEY_BYTES] if record.key is not None else None
     value, cut = dead_letters.cut(record.value)
     kept = [(name, content or b"") for name, content in record.headers]
     if sum(len(name) + len(content) for name, content in kept) > MAX_HEADER_BYTES:
         kept = [("dlq-headers-dropped", str(len(kept)).encode())]
     origin = dead_letters.headers(refused.reason, record.topic, record.partition, record.offset, now_ms)
-    empty = record.key is None and value is None
-    return Outgoing(record.key, b"" if empty else value, [*kept, *cut, *origin])
+    empty = key is None and value is None
+    return Outgoing(key, b"" if empty else value, [*kept, *cut, *origin])
