@@ -128,20 +128,14 @@ def command(number: int, mi: int = 0, *, module: str = "null", tenant: str = "t_
     """The first attempt for the n-th client's unit in column `mi`."""
     usual: dict[str, Any] = {
         "bucket": BUCKET,
+        "client": client_id(tenant, number),
         "page": 0,
         "ci": number,
         "attempt": 1,
         "shard": shard_of(tenant),
         "issued_at": 0,
     }
-    return Command(
-        tenant=tenant,
-        client=client_id(tenant, number),
-        mi=mi,
-        module=module,
-        params=Params(PERIOD),
-        **(usual | changes),
-    )
+    return Command(tenant=tenant, mi=mi, module=module, params=Params(PERIOD), **(usual | changes))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from sync_worker.portal.gsp.line import Account
 class Settings(RuntimeSettings):
     """What the worker needs beyond what every process needs. No credential has a default."""
 
-    max_inflight: int = Field(default=64, ge=1, le=2_000)
-    """Clients with a unit running at the same time in this process."""
+    max_inflight: int = Field(default=256, ge=1, le=2_000)
+    """Clients with a unit running at the same time in this process. How often the portal is asked is the line's rate;
+    more units in flight share their reads and writes of the database better."""
 
     portal_url: str = "http://127.0.0.1:18090"
     portal_line: str = Field(default="up_gst_1", pattern=r"^[A-Za-z0-9_-]{1,64}$")

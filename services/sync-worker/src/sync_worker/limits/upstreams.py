@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 from sync_contracts.collections import UPSTREAMS
 
@@ -51,7 +52,9 @@ class Upstreams:
     """Leases and changes of rates. Acknowledged by the primary alone: the limit is soft."""
 
     def __init__(self, database: Database) -> None:
-        self._upstreams = database.get_collection(UPSTREAMS.name, write_concern=WriteConcern(w=1))
+        self._upstreams = database.get_collection(
+            UPSTREAMS.name, write_concern=WriteConcern(w=1), read_concern=ReadConcern("local")
+        )
 
     async def lease(self, line: str, n: int, profile: LineRate) -> Lease:
         """Permits for `n` calls if the line has them now; the document is made from the profile when it is missing."""
@@ -86,7 +89,7 @@ class Upstreams:
     async def _why_not(self, line: str, n: int, profile: LineRate) -> Lease:
         cursor = self._upstreams.aggregate([{"$match": {"_id": line}}, {"$set": {"now": "$$NOW"}}])
         found: list[Document] = await cursor.to_list(1)
-        if not found:
+        if not found or "tat" not in found[0]:
             await self._create(line, profile)
             return NotYet(0)
         document = found[0]
