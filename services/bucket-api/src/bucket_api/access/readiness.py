@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sync_contracts.outcomes import REASONS
 
-from bucket_api.buckets.selection import is_guarded
+from bucket_api.access.guard import is_guarded
 
 KIND: Final = "gst_portal_user"
 WARN_DAYS: Final = 3

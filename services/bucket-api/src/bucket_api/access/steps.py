@@ -18,9 +18,9 @@ from sync_contracts.documents import OtpRequestDocument
 from sync_contracts.sessions import SessionCommand, Step
 
 from bucket_api.access.store import AccessStore
-from bucket_api.clients.tenants import Encryptors
 from bucket_api.refusal import Refusal, not_found
 from bucket_api.scope import TenantScope
+from bucket_api.tenants import Encryptors
 
 REQUEST_LIVES: Final = timedelta(minutes=10)
 STEP_LIVES: Final = timedelta(minutes=2)

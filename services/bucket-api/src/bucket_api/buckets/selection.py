@@ -6,8 +6,9 @@ from typing import Any, Final
 from msgspec import Struct
 from sync_contracts.catalogue import ClientKind
 
+from bucket_api.access.guard import is_guarded
 from bucket_api.buckets.planning import PlanClient
-from bucket_api.clients.store import ClientFilter, query_of
+from bucket_api.clients.filters import ClientFilter, query_of
 
 PROJECTION: Final = {"name": 1, "kind": 1, "status": 1, "registration_status": 1, "cancelled_on": 1}
 
@@ -83,13 +84,6 @@ def _plan_client(
         has_access=version is not None,
         guarded=is_guarded(guards.get(document["_id"]), version),
     )
-
-
-def is_guarded(guard: Mapping[str, Any] | None, credential_version: int | None) -> bool:
-    """Whether refused log-ins have stopped a client; a change of its credential releases it."""
-    if guard is None or credential_version is None:
-        return False
-    return bool(guard.get("blocked")) and guard.get("cred_ver") == credential_version
 
 
 def _month_of_cancellation(document: Mapping[str, Any]) -> str | None:

@@ -15,9 +15,9 @@ from bucket_api.access.store import USERNAME_FIELD, AccessStore
 from bucket_api.clients.drafts import new_client
 from bucket_api.clients.importing import CheckedRow, OnExisting, Sheet, check, sheet_of
 from bucket_api.clients.store import ClientStore
-from bucket_api.clients.tenants import Encryptor, Encryptors
 from bucket_api.refusal import FieldError, Refusal, not_found
 from bucket_api.scope import TenantScope
+from bucket_api.tenants import Encryptor, Encryptors
 
 KEPT: Final = timedelta(days=1)
 ROWS_PER_DOCUMENT: Final = 500

@@ -1,53 +1,20 @@
 """Clients in MongoDB. Every method takes the tenant; reads are majority reads by the client's configuration."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from msgspec import Struct
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from sync_contracts import collections
 
+from bucket_api.clients.filters import ClientFilter, query_of
 from bucket_api.scope import TenantScope
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
 BATCH: Final = 2_000
 _DUPLICATE: Final = 11_000
-
-
-class ClientFilter(Struct, frozen=True):
-    """Which clients. Values of one field mean OR, fields mean AND; `q`: part of the name, a GSTIN or a PAN."""
-
-    q: str | None = None
-    tag: tuple[str, ...] = ()
-    status: tuple[str, ...] = ()
-    state_code: tuple[str, ...] = ()
-    filing_frequency: tuple[str, ...] = ()
-
-
-def query_of(wanted: ClientFilter) -> dict[str, Any]:
-    """The filter as a MongoDB query."""
-    query: dict[str, Any] = {
-        field: {"$in": list(values)}
-        for field, values in (
-            ("tags", wanted.tag),
-            ("status", wanted.status),
-            ("state_code", wanted.state_code),
-            ("filing_frequency", wanted.filing_frequency),
-        )
-        if values
-    }
-    if wanted.q:
-        text = re.escape(wanted.q.strip())
-        query["$or"] = [
-            {"name": {"$regex": text, "$options": "i"}},
-            {"trade_name": {"$regex": text, "$options": "i"}},
-            {"gstin": {"$regex": re.escape(wanted.q.strip().upper())}},
-        ]
-    return query
 
 
 class ClientStore:

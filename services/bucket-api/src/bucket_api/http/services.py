@@ -19,9 +19,9 @@ from bucket_api.buckets.statements import Statements
 from bucket_api.buckets.store import BucketStore
 from bucket_api.clients.imports import ClientImports
 from bucket_api.clients.store import ClientStore
-from bucket_api.clients.tenants import Encryptors, TenantKeys
 from bucket_api.http.trace import Trace, trace_of
 from bucket_api.refusal import FieldError, Refusal
+from bucket_api.tenants import Encryptors, TenantKeys
 
 Missing = Callable[[], Awaitable[Mapping[str, str]]]
 """Conditions of readiness that do not hold, with their reasons."""

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Response
 
 from bucket_api.access.readiness import readiness
 from bucket_api.clients.drafts import Draft, draft_of, new_client
+from bucket_api.clients.filters import ClientFilter
 from bucket_api.clients.identifiers import Gstin, gstin
-from bucket_api.clients.store import ClientFilter
 from bucket_api.http.auth import ClientsRead, ClientsWrite
 from bucket_api.http.paging import cursor
 from bucket_api.http.schemas.clients import (

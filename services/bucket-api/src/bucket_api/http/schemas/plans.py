@@ -7,7 +7,7 @@ from sync_contracts.catalogue import MODULES, PRESETS, Module, modules_of
 
 from bucket_api.buckets.planning import MAX_MODULES, Period
 from bucket_api.buckets.selection import Selection, query_fields
-from bucket_api.clients.store import ClientFilter
+from bucket_api.clients.filters import ClientFilter
 from bucket_api.http.schemas.kinds import Body, ClientId, Name, Note
 from bucket_api.refusal import FieldError, Refusal
 
