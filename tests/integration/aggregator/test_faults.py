@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from local_stack.kafka import KafkaServer
 from local_stack.mongod import MongoServer
 from local_stack.ports import free_ports
+from status_aggregator.offsets import MAX_BUFFERED
 from status_aggregator.refusing import TooManyInvalid
 from sync_contracts.dead_letters import CONSECUTIVE_LIMIT
 from sync_contracts.events import encode
@@ -128,19 +130,39 @@ async def test_shards_move_between_members_without_a_gap(stack: AggregatorStack)
     assert await stack.broken_promises() == []
 
 
-async def test_a_database_restart_in_mid_bucket_is_waited_for(
+async def test_a_database_restart_is_waited_for_while_the_log_piles_up(
     stack: AggregatorStack, mongo_server: MongoServer
 ) -> None:
+    large = Plan(bucket="b_large", clients=600, columns=5)
+    pages = await plant(stack.database, large)
+    happened = history(pages)
+    assert len(happened) > MAX_BUFFERED
+    async with aggregator_process(stack):
+        await stack.emit(large.on_shard, happened[:200])
+        mongo_server.kill()
+        await stack.emit(large.on_shard, happened[200:])
+        mongo_server.restart()  # by this thread: the server dies with the thread that started it
+        assert await stack.ended(large.bucket) == "PARTIAL"
+
+    assert await stack.broken_promises() == []
+
+
+async def test_a_broker_restart_in_mid_bucket_is_survived(stack: AggregatorStack, kafka_server: KafkaServer) -> None:
     pages = await plant(stack.database, PLAN)
     happened = history(pages)
     async with aggregator_process(stack):
         await stack.emit(PLAN.on_shard, happened[:200])
-        mongo_server.kill()
+        await eventually(lambda: _is_written(stack), 30, what="a page write")
+        kafka_server.kill()
+        kafka_server.restart()
         await stack.emit(PLAN.on_shard, happened[200:])
-        mongo_server.restart()  # by this thread: the server dies with the thread that started it
         assert await stack.ended(PLAN.bucket) == "PARTIAL"
 
     assert await stack.broken_promises() == []
+
+
+async def _is_written(stack: AggregatorStack) -> bool:
+    return any(page.v for page in await stack.stored(PLAN.bucket))
 
 
 async def test_forged_and_broken_records_are_dead_lettered_and_the_rest_goes_on(stack: AggregatorStack) -> None:
