@@ -65,6 +65,22 @@ class StoringModule:
         return fetched(self.body)
 
 
+class SlowModule:
+    """Stores a little after 50 ms."""
+
+    name = "slow"
+    stores = True
+
+    async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:  # noqa: ARG002
+        await asyncio.sleep(0.05)
+        return fetched(request.gstin.encode())
+
+
+def slow_modules() -> dict[str, SyncModule]:
+    """For a worker in a process of its own."""
+    return {SlowModule.name: SlowModule()}
+
+
 def fetched(body: bytes, rows: int = 1) -> Fetched:
     """Complete data."""
     return Fetched(body=body, rows=rows, flags=1, marker=None, totals={}, sections={"all": rows})
