@@ -363,3 +363,16 @@ async def test_a_replayed_start_of_an_ended_bucket_tells_its_end(http: httpx.Asy
     bucket = await ended(http, api)
     again = await start(http, BOTH)
     assert (again.json()["id"], again.json()["verdict"]) == (bucket, "complete_with_gaps")
+
+
+async def test_a_bucket_whose_details_are_gone_still_tells_its_end(http: httpx.AsyncClient, api: Api) -> None:
+    bucket = await ended(http, api)
+    before = (await http.get(f"/v1/buckets/{bucket}")).json()
+    await api.database["buckets"].update_one({"_id": bucket}, {"$set": {"pages_purged_at": aggregator.NOW_MS}})
+    await api.database["bucket_pages"].delete_many({})
+    after = (await http.get(f"/v1/buckets/{bucket}", params={"fresh": "true"})).json()
+    assert (after["counters"], after["verdict"]) == (before["counters"], before["verdict"])
+    assert after["details_purged_at"] == "2026-11-23T07:46:40.000Z"
+    for details in ("units", "gaps", "groups", "snapshot", "statement", "units/u_0_0", "units/u_0_0/attempts"):
+        gone = await http.get(f"/v1/buckets/{bucket}/{details}")
+        assert (gone.status_code, gone.json()["code"]) == (410, "expired"), details

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -19,11 +19,12 @@ from sync_runtime.publisher import PartitionBatches
 from sync_runtime.telemetry import Telemetry
 from sync_runtime.vault import KeyEncryptionKeys
 
+from bucket_api.buckets.janitor import Janitor
 from bucket_api.http.application import http_application
 from bucket_api.http.auth import Gate
 from bucket_api.http.dev_issuer import DevIssuer
 from bucket_api.http.keys import KeySet, from_file, from_url
-from bucket_api.http.services import Missing, Services, services_over
+from bucket_api.http.services import Missing, services_over
 from bucket_api.http.tokens import Issuer
 from bucket_api.settings import Settings
 
@@ -45,11 +46,19 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = sync_runtime.mongo.client(settings)
         producer = sync_runtime.kafka.producer(settings)
+        database = sync_runtime.mongo.database(client, settings)
+        sweeping: list[asyncio.Task[None]] = []
         try:
-            app.state.services = await _opened(settings, client, producer, keys, now=now)
+            batches = await _opened(settings, client, producer, keys)
+            kek = KeyEncryptionKeys.from_file(settings.kek_file)
+            sweeping.append(asyncio.create_task(Janitor(database, now).run(), name="janitor"))
+            missing = _missing(client, keys, sweeping)
+            app.state.services = services_over(database, kek, batches, now, missing)
             log.info("serving", extra={"action": "start"})
             yield
         finally:
+            for task in sweeping:
+                task.cancel()
             await sync_runtime.kafka.stop_within(producer, STOP_DEADLINE_S)
             client.close()
             await asyncio.to_thread(telemetry.close)
@@ -58,34 +67,26 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
 
 
 async def _opened(
-    settings: Settings,
-    client: sync_runtime.mongo.Client,
-    producer: AIOKafkaProducer,
-    keys: KeySet,
-    *,
-    now: Callable[[], datetime],
-) -> Services:
-    """The services, once storage and bus are as they must be. What they lack is logged with its cure, then raised."""
+    settings: Settings, client: sync_runtime.mongo.Client, producer: AIOKafkaProducer, keys: KeySet
+) -> PartitionBatches:
+    """The bus, once it and the storage are as they must be. What they lack is logged with its cure, then raised."""
     try:
-        database = sync_runtime.mongo.database(client, settings)
-        kek = KeyEncryptionKeys.from_file(settings.kek_file)
         await sync_runtime.mongo.ping(client)
-        await assert_indexes(database, COLLECTIONS)
+        await assert_indexes(sync_runtime.mongo.database(client, settings), COLLECTIONS)
         await assert_topics(settings, [SESSIONS])
         await producer.start()
         await keys.refresh()
     except Exception as refusal:
         log.critical("cannot start: %s", refusal, extra={"action": "refuse_start"})
         raise
-    batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
-    return services_over(database, kek, batches, now, _missing(client, keys))
+    return PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
 
 
-def _missing(client: sync_runtime.mongo.Client, keys: KeySet) -> Missing:
-    """What readiness asks: the database answers, the key set was read."""
+def _missing(client: sync_runtime.mongo.Client, keys: KeySet, tasks: Sequence[asyncio.Task[None]]) -> Missing:
+    """What readiness asks: the database answers, the key set was read, every background task lives."""
 
     async def missing() -> Mapping[str, str]:
-        found: dict[str, str] = {}
+        found = {task.get_name(): "has ended" for task in tasks if task.done()}
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
                 await sync_runtime.mongo.ping(client)

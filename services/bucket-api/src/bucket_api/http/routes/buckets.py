@@ -73,7 +73,8 @@ async def get_bucket(
 ) -> BucketAnswer:
     """The bucket. `fresh=true` recounts from the pages instead of the summary, which is at most a second old."""
     bucket = await found_bucket(app, caller.tenant, bucket_id)
-    reading = from_views(await app.buckets.views(bucket_id), _ms(app)) if fresh else current(bucket)
+    recount = fresh and "pages_purged_at" not in bucket
+    reading = from_views(await app.buckets.views(bucket_id), _ms(app)) if recount else current(bucket)
     response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
     return bucket_answer(bucket, reading)
 

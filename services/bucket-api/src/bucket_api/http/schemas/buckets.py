@@ -116,6 +116,7 @@ class BucketAnswer(Answer):
     paused: CancelAnswer | None
     cancel: CancelAnswer | None
     trace_id: str | None
+    details_purged_at: Instant | None
     links: Links
 
 
@@ -157,6 +158,7 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         paused=_control(bucket) if control == "PAUSE" else None,
         cancel=_control(bucket) if control == "CANCEL" else None,
         trace_id=bucket["trace"].split("-")[1] if bucket.get("trace") else None,
+        details_purged_at=instant(bucket["pages_purged_at"]) if "pages_purged_at" in bucket else None,
         links=Links(console=f"/console/buckets/{bucket['_id']}"),
     )
 
