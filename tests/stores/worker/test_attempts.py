@@ -1,0 +1,298 @@
+"""Attempts over a real database: what a module brings back becomes one ending, and what it obtained is durable."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sync_contracts.commands import Command
+from sync_contracts.outcomes import Code, OutcomeClass
+from sync_contracts.units import Unit
+from sync_runtime.mongo import Database
+from sync_runtime.vault import DecryptionRefused
+from sync_worker.datasets.keeping import DatasetKeeper
+from sync_worker.datasets.store import DatasetStore
+from sync_worker.durable import StoreUnavailable
+from sync_worker.execution.attempt import Attempts
+from sync_worker.execution.fence import Fences, FenceStore
+from sync_worker.execution.preflight import BucketView, Go
+from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
+from sync_worker.execution.store import ClientStore
+from sync_worker.execution.subjects import Subjects
+from sync_worker.modules.port import (
+    Answer,
+    Call,
+    Incomplete,
+    Observed,
+    Parts,
+    Portal,
+    Refusal,
+    Request,
+    Result,
+    Unchanged,
+)
+from sync_worker.tenant_keys import TenantKeys
+
+from tests.support.worker_stack import BUCKET, KEYS, PERIOD, client_id, command, fetched, seed
+from tests.unit.worker import records
+
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
+Script = Callable[[Request, Portal, Parts], Awaitable[Result]]
+
+
+class Scripted:
+    """A module that does what the test says."""
+
+    def __init__(self, script: Script, *, name: str = "storing", stores: bool = True) -> None:
+        self.name = name
+        self.stores = stores
+        self._script = script
+
+    async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:
+        return await self._script(request, portal, parts)
+
+
+class Meter:
+    calls = 0
+    call_ms = 0
+    http = 0
+
+
+class QuietPortal:
+    """Asks for its permit, then refuses or answers with nothing."""
+
+    def __init__(self, permit: Any, session: Any) -> None:
+        self.meter = Meter()
+        self.session = session
+        self._permit = permit
+
+    async def call(self, call: Call) -> Answer | Refusal:  # noqa: ARG002
+        refusal: Refusal | None = await self._permit()
+        return refusal or Answer({}, b"{}")
+
+
+class Portals:
+    def __init__(self) -> None:
+        self.opened: list[QuietPortal] = []
+
+    def open(self, *_: object, permit: Any, session: Any = None) -> QuietPortal:
+        self.opened.append(QuietPortal(permit, session))
+        return self.opened[-1]
+
+
+class Limits:
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.refusal: Refusal | None = None
+
+    async def permit(self, line: str) -> Refusal | None:
+        self.told.append(("permit", line))
+        return self.refusal
+
+    async def told_too_many(self, line: str) -> None:
+        self.told.append(("too many", line))
+
+    async def told_maintenance(self, line: str, for_ms: int) -> None:
+        self.told.append(("maintenance", line, for_ms))
+
+
+class World:
+    """Attempts for one tenant with one client, each a record of its own unless told otherwise; `now` may be moved."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = NOW
+        self.offset = 100
+        self.limits = Limits()
+        self.portals = Portals()
+
+    async def end(
+        self,
+        script: Script | None,
+        *,
+        asked: Command | None = None,
+        unit: Unit | None = None,
+        offset: int | None = None,
+        force: bool = False,
+        name: str = "storing",
+        stores: bool = True,
+        limit_s: float = 300,
+    ) -> Ending:
+        asked = asked or command(0, module=name)
+        vault = TenantKeys(self.database, KEYS, refused=DecryptionRefused, clock_s=lambda: 0.0)
+        attempts = Attempts(
+            modules={} if script is None else {name: Scripted(script, name=name, stores=stores)},
+            subjects=Subjects(ClientStore(self.database), lambda: 0.0),
+            fences=Fences(FenceStore(self.database), random.Random()),
+            keeper=DatasetKeeper(DatasetStore(self.database), vault, lambda: self.now),
+            portals=self.portals,
+            limits=self.limits,
+            draw=random.Random(1),
+            now=lambda: self.now,
+            unit_limit_s=limit_s,
+        )
+        view = BucketView(asked.tenant, "RUN", 0, asked.shard, force, ((name, PERIOD),), 0.0)
+        go = Go(unit or Unit("D", asked.attempt), view)
+        self.offset += 1
+        delivery = records.delivery(asked, self.offset if offset is None else offset)
+        return (await attempts.carry_out(delivery, go)).ending
+
+    async def document(self) -> dict[str, Any] | None:
+        return await self.database["datasets"].find_one({"tenant_id": "t_1"})
+
+
+def brings(result: Result) -> Script:
+    async def script(*_: object) -> Result:
+        return result
+
+    return script
+
+
+@pytest.fixture
+async def world(mongo_db: Database) -> World:
+    await seed(mongo_db, clients=1, modules=("storing",))
+    return World(mongo_db)
+
+
+async def test_data_is_stored_before_the_attempt_ends(world: World) -> None:
+    assert await world.end(brings(fetched(b"body", rows=4))) == Done(Code.OK, 4, 1, "b_1.1")
+    document = await world.document()
+    assert document is not None
+    assert (document["ver"], document["fence"]) == ("b_1.1", 1)
+
+
+async def test_a_module_that_stores_nothing_takes_no_fence(world: World) -> None:
+    assert await world.end(brings(fetched(b"body", rows=4)), stores=False) == Done(Code.OK, 4, 1)
+    assert await world.database["portal_sessions"].count_documents({}) == 0
+    assert await world.document() is None
+
+
+async def test_observations_are_answers_with_the_portals_code(world: World) -> None:
+    ending = await world.end(brings(Observed(Code.NOT_YET, "RTN_99")))
+    assert ending == Done(Code.NOT_YET, pcode="RTN_99")
+    assert await world.end(brings(Observed(Code.EMPTY, None))) == Done(Code.EMPTY, 0)
+
+
+async def test_a_check_that_failed_stores_nothing(world: World) -> None:
+    assert await world.end(brings(Incomplete(Code.TOTALS_MISMATCH))) == GiveUp(Code.TOTALS_MISMATCH)
+    assert await world.document() is None
+
+
+async def test_a_client_that_is_inactive_or_gone_is_not_asked_for(world: World) -> None:
+    await world.database["clients"].update_one({"_id": client_id("t_1", 0)}, {"$set": {"status": "inactive"}})
+    assert await world.end(brings(fetched(b"body"))) == GiveUp(Code.CLIENT_INACTIVE)
+    await world.database["clients"].delete_one({"_id": client_id("t_1", 0)})
+    assert await world.end(brings(fetched(b"body"))) == GiveUp(Code.CLIENT_INACTIVE)
+    assert not world.portals.opened
+
+
+async def test_a_module_that_this_worker_does_not_know_is_our_mistake(world: World) -> None:
+    assert await world.end(None) == GiveUp(Code.SERVICE_CONFIG)
+
+
+async def test_the_record_that_comes_a_fourth_time_is_not_run(world: World) -> None:
+    endings = [await world.end(brings(Refusal(OutcomeClass.TRANSIENT)), offset=7) for _ in range(4)]
+    codes = [ending.code for ending in endings if isinstance(ending, TryAgain)]
+    assert codes == [Code.PORTAL_ERROR] * 3 + [Code.CRASH_LOOP]
+    assert len(world.portals.opened) == 3
+
+
+async def test_a_unit_that_runs_too_long_goes_on_from_its_parts(world: World) -> None:
+    async def slow(_request: Request, _portal: Portal, parts: Parts) -> Result:
+        kept = await parts.kept("g1")
+        if "1" in kept:
+            return fetched(b"whole:" + kept["1"])
+        await parts.keep("1", b"first", gen="g1", expected=2)
+        await asyncio.sleep(60)
+        raise AssertionError("not reached")
+
+    ending = await world.end(slow, limit_s=0.5)
+    assert isinstance(ending, TryAgain)
+    assert (ending.code, ending.counted, ending.delay_ms) == (Code.CLIENT_SERIAL, False, 0)
+    again = await world.end(slow, asked=command(0, module="storing", attempt=2))
+    assert again == Done(Code.OK, 1, 1, "b_1.1")
+
+
+async def test_a_module_that_raises_is_an_unknown_answer_and_no_crash(world: World) -> None:
+    async def broken(*_: object) -> Result:
+        raise KeyError("a field that the portal left out")
+
+    first = await world.end(broken)
+    assert isinstance(first, TryAgain)
+    assert (first.code, first.counted) == (Code.UNKNOWN, True)
+    assert await world.end(broken, unit=Unit("D", 2, 1, e="UNKNOWN")) == GiveUp(Code.UNKNOWN)
+
+
+async def test_a_database_that_is_away_is_no_answer_of_the_portal(world: World) -> None:
+    async def away(*_: object) -> Result:
+        raise StoreUnavailable
+
+    with pytest.raises(StoreUnavailable):
+        await world.end(away)
+
+
+async def test_recent_data_is_not_fetched_again_unless_forced(world: World) -> None:
+    name = "gstr2b"
+    await world.end(brings(fetched(b"body", rows=9)), name=name)
+    world.now += timedelta(minutes=14)
+    assert await world.end(brings(fetched(b"new")), name=name) == Done(Code.UNCHANGED, 9, dataset_ver="b_1.1")
+    forced = await world.end(brings(fetched(b"new")), name=name, force=True)
+    assert forced == Done(Code.OK, 1, 1, "b_1.1")
+    world.now += timedelta(minutes=15)
+    assert await world.end(brings(fetched(b"newer")), name=name) == Done(Code.OK, 1, 1, "b_1.1")
+
+
+async def test_a_second_bucket_waits_for_the_file_that_is_being_prepared(world: World) -> None:
+    refusal = Refusal(OutcomeClass.WAITING_PORTAL, retry_after_ms=600_000, detail={"token": "abc"})
+    first = await world.end(brings(refusal))
+    assert isinstance(first, TryAgain)
+    assert (first.code, first.cont) == (Code.PORTAL_PREPARING, "abc")
+    other = await world.end(brings(fetched(b"x")), asked=command(0, module="storing", bucket="b_2"))
+    assert isinstance(other, TryAgain)
+    assert (other.code, other.counted, other.cont) == (Code.ATTACHED, False, f"bucket:{BUCKET}")
+    assert other.delay_ms >= 600_000
+
+
+async def test_unchanged_rests_on_the_version_that_the_module_saw(world: World) -> None:
+    await world.end(brings(fetched(b"first")))
+
+    async def meanwhile(request: Request, *_: object) -> Result:
+        assert request.previous is not None
+        assert await request.previous.load() == b"first"
+        await world.database["datasets"].update_one({"tenant_id": "t_1"}, {"$set": {"ver": "b_9.1"}})
+        return Unchanged(1, 0)
+
+    ending = await world.end(meanwhile, force=True)
+    assert isinstance(ending, TryAgain)
+    assert ending.code is Code.CLIENT_SERIAL
+
+
+async def test_what_the_portal_says_about_the_line_reaches_the_limits(world: World) -> None:
+    await world.end(brings(Refusal(OutcomeClass.RATE_LIMITED, http=429)))
+    await world.end(brings(Refusal(OutcomeClass.MAINTENANCE, http=500, retry_after_ms=90_000)))
+    await world.end(brings(Refusal(OutcomeClass.RATE_LIMITED)))
+    assert world.limits.told == [("too many", "up_gst_1"), ("maintenance", "up_gst_1", 90_000)]
+
+
+async def test_a_call_without_a_permit_ends_uncounted(world: World) -> None:
+    world.limits.refusal = Refusal(OutcomeClass.MAINTENANCE, retry_after_ms=30_000)
+
+    async def calls(_request: Request, portal: Portal, _parts: Parts) -> Result:
+        answer = await portal.call(Call("twob.get"))
+        assert isinstance(answer, Refusal)
+        return answer
+
+    ending = await world.end(calls)
+    assert isinstance(ending, TryAgain)
+    assert (ending.code, ending.counted) == (Code.PORTAL_MAINTENANCE, False)
+    assert ending.delay_ms >= 30_000
+    assert world.limits.told == [("permit", "up_gst_1")]
+
+
+async def test_the_portal_gets_the_session_that_lies_with_the_fence(world: World) -> None:
+    session = {"_id": f"t_1:{client_id('t_1', 0)}", "fence": 4, "tver": 2}
+    await world.database["portal_sessions"].insert_one(session)
+    await world.end(brings(fetched(b"body")))
+    assert world.portals.opened[0].session["tver"] == 2
