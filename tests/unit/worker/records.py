@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sync_contracts.commands import Command, encode
-from sync_worker.intake.lanes import Delivery
+from sync_worker.delivery import Delivery
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from sync_contracts import events
 from sync_contracts.outcomes import Code
-from sync_worker.execution import emitter as module
+from sync_worker import publishing
+from sync_worker.delivery import Delivery
 from sync_worker.execution.announcing import event_of, started
-from sync_worker.execution.emitter import Emitter, Outgoing
+from sync_worker.execution.emitter import Emitter
 from sync_worker.execution.retry import Done, GiveUp, Stopped, TryAgain
-from sync_worker.intake.lanes import Delivery
+from sync_worker.publishing import Outgoing
 
 from tests.support.eventually import eventually
 from tests.unit.worker.records import command, delivery
@@ -54,7 +55,7 @@ class World:
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(module, "RESEND_PAUSE_S", 0.001)
+    monkeypatch.setattr(publishing, "RESEND_PAUSE_S", 0.001)
     world = World()
     running = asyncio.create_task(world.emitter.run())
     yield world

@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sync_worker.intake.lanes import Delivery, Lanes
+from sync_worker.delivery import Delivery
+from sync_worker.intake.lanes import Lanes
 
 from tests.unit.worker import records
 

@@ -16,13 +16,13 @@ from sync_contracts.units import Unit
 from sync_worker.combining import CombinerFull
 from sync_worker.datasets.keeping import DatasetKeeper, LostBase, Undecided
 from sync_worker.datasets.versions import Known, Target, target_of
+from sync_worker.delivery import Delivery
 from sync_worker.durable import StoreUnavailable
 from sync_worker.execution import retry
 from sync_worker.execution.fence import Fences
 from sync_worker.execution.preflight import Go
 from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
 from sync_worker.execution.subjects import Subject, Subjects
-from sync_worker.intake.lanes import Delivery
 from sync_worker.modules.port import (
     Fetched,
     Incomplete,

@@ -8,13 +8,13 @@ from msgspec import Struct
 from sync_contracts.dead_letters import DeadLetterReason
 from sync_contracts.events import Timing
 
+from sync_worker.delivery import Delivery
 from sync_worker.execution.announcing import event_of, started
 from sync_worker.execution.attempt import Attempted, Attempts
 from sync_worker.execution.emitter import Emitter
 from sync_worker.execution.preflight import Cancel, Drop, Forged, Go
 from sync_worker.execution.retry import Ending, Stopped
 from sync_worker.execution.sights import Sights
-from sync_worker.intake.lanes import Delivery
 
 STARTED_AFTER_MS: Final = 250
 STARTED_EVERY_S: Final = 0.05

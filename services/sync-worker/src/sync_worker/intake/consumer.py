@@ -11,8 +11,9 @@ from msgspec import Struct
 from sync_contracts.commands import Command
 from sync_contracts.dead_letters import DeadLetterReason
 
+from sync_worker.delivery import Delivery, LogRecord
 from sync_worker.intake.dead_letters import DeadLetters, decoded_command, traceparent_of
-from sync_worker.intake.lanes import Delivery, Lanes, LogRecord
+from sync_worker.intake.lanes import Lanes
 from sync_worker.intake.offsets import Offsets
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from sync_contracts.dead_letters import DeadLetterReason, InvalidRate
 from sync_contracts.sessions import SessionCommand
 from sync_contracts.topics import DEAD_LETTERS
 
-from sync_worker.execution.emitter import Outgoing, Publisher, publish_until_known
-from sync_worker.intake.lanes import Delivery, LogRecord
+from sync_worker.delivery import Delivery, LogRecord
+from sync_worker.publishing import Outgoing, Publisher, publish_until_known
 
 M = TypeVar("M")
 HEADER_BYTES: Final = 16_384

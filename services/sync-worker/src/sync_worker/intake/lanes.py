@@ -1,59 +1,9 @@
 """Who runs next: one unit per client at a time, in log order, tenants served in turn. Pure."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable
 
-from sync_contracts.commands import Command
-
-Client = tuple[str, str]
-
-
-class LogRecord(Protocol):
-    """A record as the Kafka client hands it out. Any part of it may be missing or hostile."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """A command as it came: where it lies in the log, and the trace it belongs to."""
-
-    origin: LogRecord
-    command: Command
-    traceparent: bytes | None = None
-
-    @property
-    def partition(self) -> int:
-        """Partition of the record."""
-        return self.origin.partition
-
-    @property
-    def offset(self) -> int:
-        """Offset of the record."""
-        return self.origin.offset
-
-    @property
-    def record(self) -> str:
-        """Name of the record in the log, the same at every redelivery."""
-        return f"{self.origin.topic}:{self.origin.partition}:{self.origin.offset}"
-
-    @property
-    def client(self) -> Client:
-        """The lane: tenant and client."""
-        return self.command.tenant, self.command.client
+from sync_worker.delivery import Client, Delivery
 
 
 class Lanes:

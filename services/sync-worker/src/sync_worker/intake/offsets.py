@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from sync_worker.intake.lanes import Delivery
+from sync_worker.delivery import Delivery
 from sync_worker.intake.tracker import SPAN_LIMIT, Tracker
 
 COMMIT_EVERY_S: Final = 1.0

@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 from sync_contracts.dead_letters import DeadLetterReason
 from sync_contracts.sessions import SessionCommand
 
+from sync_worker.delivery import LogRecord
 from sync_worker.intake.dead_letters import DeadLetters, decoded_step
-from sync_worker.intake.lanes import LogRecord
 
 POLL_MS: Final = 200
 POLL_RECORDS: Final = 50
