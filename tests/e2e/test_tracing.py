@@ -1,0 +1,74 @@
+"""The way of one unit through all processes can be followed: by context, and by links where batches mix."""
+
+import pytest
+
+from tests.support.eventually import eventually_blocking
+from tests.support.registrations import registration
+from tests.support.running_stack import RunningStack
+from tests.support.trace_collector import SeenSpan
+
+EXPORTED_WITHIN_S = 20.0
+
+
+def _eventually(running: RunningStack, name: str, what: str, **attributes: str) -> list[SeenSpan]:
+    return eventually_blocking(lambda: running.traces.spans(name, **attributes), EXPORTED_WITHIN_S, what=what)
+
+
+@pytest.fixture(scope="module")
+def bucket(running: RunningStack) -> dict[str, str]:
+    """A bucket of one unit that has ended: id and trace."""
+    practice, client = running.practice("traced"), registration()
+    practice.take_on([client])
+    bucket_id = practice.start("gstr2b")
+    ended = practice.ended(bucket_id)
+    assert ended["verdict"] == "complete"
+    return {"id": bucket_id, "trace": ended["trace_id"]}
+
+
+def test_the_chain_of_one_unit(running: RunningStack, bucket: dict[str, str]) -> None:
+    units = _eventually(running, "unit", "the unit's span", sync_bucket=bucket["id"])
+    (unit,) = units
+    calls = eventually_blocking(
+        lambda: [call for call in running.traces.spans("portal call") if call.parent_id == unit.span_id],
+        EXPORTED_WITHIN_S,
+        what="the portal call's span",
+    )
+    request = _one(running, "POST /v1/buckets", bucket["trace"])
+    batch = next(span for span in running.traces.spans("dispatch batch") if request.place in span.links)
+    folds = eventually_blocking(
+        lambda: [
+            fold for fold in running.traces.spans("fold") if unit.place in fold.links or batch.place in fold.links
+        ],
+        EXPORTED_WITHIN_S,
+        what="a fold that is linked to the unit",
+    )
+
+    assert request.service == "bucket-api"
+    assert (unit.trace_id, unit.parent_id) == batch.place
+    assert unit.attributes["sync.module"] == "gstr2b"
+    assert calls[0].service == unit.service == "sync-worker"
+    assert folds[0].service == "status-aggregator"
+
+
+def test_the_trace_of_the_request_is_told_in_the_answer_and_in_problems(running: RunningStack) -> None:
+    practice = running.practice("told")
+    answer = practice.api._http.get("/v1/buckets/b_nowhere")
+
+    assert answer.json()["trace_id"] == answer.headers["x-trace-id"]
+    _eventually_in(running, answer.json()["trace_id"])
+
+
+def _one(running: RunningStack, name: str, trace_id: str) -> SeenSpan:
+    def found() -> list[SeenSpan]:
+        return [span for span in running.traces.spans(name) if span.trace_id == trace_id]
+
+    (span,) = eventually_blocking(found, EXPORTED_WITHIN_S, what=f"{name} in its trace")
+    return span
+
+
+def _eventually_in(running: RunningStack, trace_id: str) -> None:
+    eventually_blocking(
+        lambda: [span for span in running.traces.spans() if span.trace_id == trace_id],
+        EXPORTED_WITHIN_S,
+        what="the request's span",
+    )
