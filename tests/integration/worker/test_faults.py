@@ -49,6 +49,11 @@ async def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(stack: Worke
             return await stack.committed() == 20 + len(POISON)
 
         await eventually(all_released, 30, what="poison is committed")
+
+    async def kept_all() -> bool:
+        return len(await stack.records(DEAD_LETTERS.name)) == len(POISON)
+
+    await eventually(kept_all, 30, what="every poison record is kept")
     letters = await stack.records(DEAD_LETTERS.name)
     reasons = sorted(dict(letter.headers)["dlq-reason"].decode() for letter in letters)
     assert reasons == sorted(reason.value for _, reason in POISON)
