@@ -376,3 +376,15 @@ async def test_a_bucket_whose_details_are_gone_still_tells_its_end(http: httpx.A
     for details in ("units", "gaps", "groups", "snapshot", "statement", "units/u_0_0", "units/u_0_0/attempts"):
         gone = await http.get(f"/v1/buckets/{bucket}/{details}")
         assert (gone.status_code, gone.json()["code"]) == (410, "expired"), details
+
+
+async def test_the_snapshot_of_fifty_thousand_units_is_small(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 10_000)
+    months = {"rule": "months", "months": ["2026-08", "2026-09", "2026-10"]}
+    bucket = (await started(http, {**BOTH, "period": months}))["id"]
+    path = f"/v1/buckets/{bucket}/snapshot"
+    headers = {"accept": "application/vnd.sync-bucket.cells", "accept-encoding": "gzip"}
+    async with http.stream("GET", path, headers=headers) as answer:
+        packed = sum([len(piece) async for piece in answer.aiter_raw()])
+        assert answer.headers["content-encoding"] == "gzip"
+    assert packed <= 15_000

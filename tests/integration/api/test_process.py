@@ -156,3 +156,9 @@ async def test_no_developers_routes_exist_in_production(environment: Environment
     assert "/v1/buckets" in listed.stdout
     assert "/docs" not in listed.stdout
     assert "/dev/tokens" not in listed.stdout
+
+
+async def test_a_missing_key_file_is_refused_with_its_cure(environment: Environment) -> None:
+    refused = await asyncio.to_thread(run, environment, "serve", SB_KEK_FILE=f"{environment['SB_KEK_FILE']}.gone")
+    assert refused.returncode == 1
+    assert "SB_KEK_FILE" in refused.stderr

@@ -40,6 +40,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
     issuer = Issuer(settings.issuer, settings.audience)
     dev_issuer = DevIssuer.at(settings.dev_key_path, settings.jwks_path, issuer) if settings.in_development else None
     keys = KeySet(from_url(settings.jwks_url) if settings.jwks_url else from_file(settings.jwks_path))
+    kek = KeyEncryptionKeys.from_file(settings.kek_file)
     telemetry = Telemetry(settings, "bucket-api")
 
     @asynccontextmanager
@@ -50,7 +51,6 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         sweeping: list[asyncio.Task[None]] = []
         try:
             batches = await _opened(settings, client, producer, keys)
-            kek = KeyEncryptionKeys.from_file(settings.kek_file)
             sweeping.append(asyncio.create_task(Janitor(database, now).run(), name="janitor"))
             missing = _missing(client, keys, sweeping)
             app.state.services = services_over(database, kek, batches, now, missing)

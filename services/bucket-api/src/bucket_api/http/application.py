@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Lifespan
 
 from bucket_api.http import docs_page, etags, problems
@@ -15,6 +16,9 @@ from bucket_api.http.routes import access, buckets, catalogue, clients, dev_toke
 from bucket_api.http.schemas.problem import Problem
 
 VERSION: Final = "1.0.0"
+COMPRESSED_FROM: Final = 1_024
+COMPRESSION: Final = 4
+"""Level of gzip: half the time of the default for a tenth more bytes."""
 ROUTERS: Final = (
     health.router,
     catalogue.router,
@@ -68,5 +72,6 @@ def http_application(
     problems.install(app)
     etags.install(app)
     app.add_middleware(Bodies)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
     app.add_middleware(Edge, tracer=tracer, request_time_s=request_time_s)
     return app
