@@ -5,6 +5,7 @@ drain beyond its deadline end with exit 1, without draining: the next process ta
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 OPEN_REQUESTS_DEADLINE_S = 2
 GOODBYE_DEADLINE_S = 10.0
 """From the end of the drain to the end of the process; a producer waits for its broker for ever."""
+YOUNG_OBJECTS = 20_000
+"""New objects until the garbage collector looks at them; its usual 700 costs a tenth of the CPU under load."""
 STOPPED = 0
 DIED = 1
 
@@ -114,6 +117,13 @@ async def _serve(build: Callable[[], Background], settings: RuntimeSettings, ask
     return STOPPED if life.death is None else DIED
 
 
+def _spare_garbage_collection() -> None:
+    """What is there after the start stays; units are freed without the collector, which need not look so often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+
+
 def _end_by_force() -> None:
     log.critical("process does not end by itself", extra={"action": "end-by-force"})
     logging.shutdown()
@@ -153,6 +163,7 @@ class _Life:
             self.note_death(error)
             await stop_within(self._broker, GOODBYE_DEADLINE_S)
             raise StartFailed from None
+        _spare_garbage_collection()
         self._run = asyncio.create_task(self._service.run(), name="run")
         self._run.add_done_callback(self._ended)
         self._readiness.hold("started")
