@@ -13,8 +13,8 @@ from bucket_api.buckets.planning import Column, Period, Plan, PlanClient
 from bucket_api.buckets.selection import Selection
 from bucket_api.buckets.store import BucketStore
 from bucket_api.clients.store import ClientStore
-from bucket_api.tenants import Encryptors
 from bucket_api.scope import TenantScope
+from bucket_api.tenants import Encryptors
 from msgspec import Struct
 from portal_sandbox.identifiers import with_check_character
 from sync_contracts.catalogue import ClientKind, Module
