@@ -35,6 +35,7 @@ ROWS: Final = "sync.rows"
 QUEUE_MS: Final = "sync.queue_ms"
 CALL_MS: Final = "sync.call_ms"
 CALLS: Final = "sync.calls"
+PORTAL_ACTION: Final = "sync.portal_action"
 KEPT_BECAUSE: Final = "sync.kept_because"
 
 ALLOWED: Final = frozenset(

@@ -7,8 +7,9 @@ Nothing global: the composition root makes one `Telemetry` and passes it on.
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -65,6 +66,16 @@ def inject() -> str | None:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that happened inside of a unit, already ended (epoch milliseconds)."""
+
+    name: str
+    start_ms: int
+    end_ms: int
+    attributes: Attributes
+
+
 class Telemetry:
     """The tracers of one process. Off (spans cost ids only) without `otlp_endpoint` and without an exporter."""
 
@@ -117,8 +128,12 @@ class Telemetry:
         attributes: Attributes | None = None,
         error: str | None = None,
         slow: bool = False,
+        parts: Sequence[Part] = (),
     ) -> None:
-        """Record a unit that has ended (epoch milliseconds), if its trace is sampled, or it failed, or was slow."""
+        """Record a unit that has ended (epoch milliseconds), if its trace is sampled, or it failed, or was slow.
+
+        `parts` become its children.
+        """
         if not self.enabled or not (error or slow or sampled(traceparent)):
             return
         parent = context_of(traceparent)
@@ -130,6 +145,16 @@ class Telemetry:
             span.set_attribute(KEPT_BECAUSE, "error" if error else "slow")
         if error:
             _mark_failed(span, error)
+        inside = trace.set_span_in_context(span, Context())
+        for part in parts:
+            child = self._keeping_tracer.start_span(
+                part.name,
+                inside,
+                SpanKind.CLIENT,
+                attributes=dict(part.attributes),
+                start_time=part.start_ms * 1_000_000,
+            )
+            child.end(part.end_ms * 1_000_000)
         span.end(end_ms * 1_000_000)
 
     def close(self) -> None:

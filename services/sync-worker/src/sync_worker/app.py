@@ -17,7 +17,7 @@ from sync_runtime.metrics import Metric, Metrics
 from sync_runtime.publisher import PartitionBatches
 from sync_runtime.service import Background
 from sync_runtime.tasks import Tasks
-from sync_runtime.telemetry import Telemetry, now_ms
+from sync_runtime.telemetry import Part, Telemetry, now_ms
 from sync_runtime.vault import DecryptionRefused, KeyEncryptionKeys
 
 from sync_worker.datasets.keeping import DatasetKeeper
@@ -213,6 +213,7 @@ class WorkerService:
                 attributes=_attributes(ended, code),
                 error=error_of(ended.ending),
                 slow=duration_ms >= SLOW_MS,
+                parts=_calls(ended),
             )
 
     def _count_dead_letter(self, topic: str, reason: DeadLetterReason) -> None:
@@ -240,6 +241,18 @@ def _extra_modules(factory: str) -> Mapping[str, SyncModule]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _calls(ended: Ended) -> list[Part]:
+    return [
+        Part(
+            "portal call",
+            call.ended_ms - call.elapsed_ms,
+            call.ended_ms,
+            {semconv.PORTAL_ACTION: call.action, semconv.HTTP_STATUS: call.http},
+        )
+        for call in ended.calls
+    ]
 
 
 def _attributes(ended: Ended, code: str) -> dict[str, str | int | float | bool]:

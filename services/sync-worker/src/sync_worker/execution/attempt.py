@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -36,6 +36,7 @@ from sync_worker.modules.port import (
     SyncModule,
     Unchanged,
 )
+from sync_worker.portal.calls import CallMade
 from sync_worker.tenant_keys import UnknownTenant
 
 UNIT_LIMIT_S: Final = 300.0
@@ -53,6 +54,8 @@ class Meter(Protocol):
     def call_ms(self) -> int: ...
     @property
     def http(self) -> int: ...
+    @property
+    def made(self) -> Sequence[CallMade]: ...
 
 
 class MeteredPortal(Portal, Protocol):

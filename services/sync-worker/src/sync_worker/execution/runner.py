@@ -15,6 +15,7 @@ from sync_worker.execution.emitter import Emitter
 from sync_worker.execution.preflight import Cancel, Drop, Forged, Go
 from sync_worker.execution.retry import Ending, Stopped
 from sync_worker.execution.sights import Sights
+from sync_worker.portal.calls import CallMade
 
 STARTED_AFTER_MS: Final = 250
 STARTED_EVERY_S: Final = 0.05
@@ -28,6 +29,7 @@ class Ended(Struct, frozen=True):
     timing: Timing
     started_ms: int
     ended_ms: int
+    calls: tuple[CallMade, ...] = ()
 
 
 class Refusals(Protocol):
@@ -93,7 +95,8 @@ class Runner:
             self._quiet.pop(delivery, None)
         timing = _timing(attempted, begun - delivery.command.issued_at)
         self._emitter.emit(delivery, event_of(delivery.command, attempted.ending, timing))
-        self._record(Ended(delivery, attempted.ending, timing, begun, self._clock_ms()))
+        calls = tuple(attempted.meter.made) if attempted.meter else ()
+        self._record(Ended(delivery, attempted.ending, timing, begun, self._clock_ms(), calls))
 
 
 def _timing(attempted: Attempted, queue_ms: int) -> Timing:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Refusal
+from sync_worker.portal.calls import CallMade
 from sync_worker.portal.gsp.client import GspClient, Unreachable
 from sync_worker.portal.gsp.crypto import KEY_BYTES, Certificate, UnusableCertificate
 from sync_worker.portal.gsp.envelope import Fields, Reply, integrity, opened, text_of
@@ -44,15 +45,6 @@ class Account(Struct, frozen=True):
             "email": self.email,
             "asp_username": self.asp_username,
         }
-
-
-class CallMade(Struct, frozen=True):
-    """One HTTP call, for traces: logical action, when it ended (epoch ms), how long it took, its status (0: none)."""
-
-    action: str
-    ended_ms: int
-    elapsed_ms: int
-    http: int
 
 
 class Meter:
