@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from syncbucket_cli.cells import FINAL
-from syncbucket_cli.client import Client, Refused
+from syncbucket_cli.client import Client, Refused, Unreachable
 
 from tests.support.command_line import CommandLine
 from tests.support.eventually import eventually_blocking
@@ -108,10 +108,13 @@ class Practice:
         return self.when(bucket_id, lambda bucket: bucket["verdict"] is not None, deadline_s)
 
     def when(self, bucket_id: str, holds: Callable[[Json], bool], deadline_s: float = ENDED_DEADLINE_S) -> Json:
-        """The bucket as soon as the condition holds for a fresh count."""
+        """The bucket as soon as the condition holds for a fresh count; the service may be away meanwhile."""
 
         def seen() -> Json | None:
-            bucket = self.bucket(bucket_id, fresh=True)
+            try:
+                bucket = self.bucket(bucket_id, fresh=True)
+            except Unreachable:
+                return None
             return bucket if holds(bucket) else None
 
         found = eventually_blocking(seen, deadline_s, what=f"bucket {bucket_id}")

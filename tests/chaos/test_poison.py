@@ -1,0 +1,171 @@
+"""Broken and forged messages arrive in the middle of a bucket: each is kept as a dead letter, nothing else happens."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka.structs import ConsumerRecord
+from sync_contracts import commands, events
+from sync_contracts.commands import Command, Params
+from sync_contracts.events import Succeeded
+from sync_contracts.outcomes import Code
+from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+
+from tests.support.eventually import eventually
+from tests.support.faulty_runs import Disturbed
+from tests.support.practices import Practice
+from tests.support.raw_topics import RawTopics
+from tests.support.registrations import Registration, registration
+from tests.support.running_stack import RunningStack
+
+pytestmark = pytest.mark.timeout(240)
+Json = dict[str, Any]
+DEEP = b'{"v":1,"deep":' + b"[" * 600 + b"]" * 600 + b"}"
+UNREADABLE = {
+    "random bytes": (os.urandom(300), "UNDECODABLE"),
+    "no bytes": (b"", "UNDECODABLE"),
+    "a string cut off": (b'{"v":1,"tenant":"t_', "UNDECODABLE"),
+    "no UTF-8": (b'{"v":1,"tenant":"\xff\xfe"}', "UNDECODABLE"),
+    "a number": (b"42", "SCHEMA"),
+    "another version": (b'{"v":99,"type":"SUCCEEDED"}', "SCHEMA"),
+    "far too large": (b'{"v":1,"pad":"' + b"x" * 40_000 + b'"}', "TOO_LARGE"),
+}
+"""Values that neither topic can hold, with the reason of their dead letters."""
+
+
+@dataclass(frozen=True)
+class Victim:
+    """Another tenant's bucket of one unit, which has ended."""
+
+    practice: Practice
+    client: Registration
+    bucket: Json
+    page: Json
+
+    def now(self, running: RunningStack) -> tuple[Json | None, Json | None]:
+        """Its bucket and page as they are stored."""
+        database, bucket = running.database, self.bucket["_id"]
+        return database["buckets"].find_one({"_id": bucket}), database["bucket_pages"].find_one({"b": bucket})
+
+
+@pytest.fixture(scope="module")
+def victim(running: RunningStack) -> Victim:
+    practice, client = running.practice("victim"), registration()
+    practice.take_on([client])
+    bucket_id = practice.start("gstr2b")
+    assert practice.ended(bucket_id)["verdict"] == "complete"
+    bucket = running.database["buckets"].find_one({"_id": bucket_id})
+    page = running.database["bucket_pages"].find_one({"b": bucket_id})
+    assert bucket is not None
+    assert page is not None
+    return Victim(practice, client, bucket, page)
+
+
+@dataclass(frozen=True)
+class Forger:
+    """Makes messages about a unit that is still open, all of them wrong in one way."""
+
+    bucket: Json
+    client: str
+    page: int
+    ci: int
+    victim: Victim
+
+    @classmethod
+    def over(cls, bucket: Disturbed, victim: Victim) -> "Forger":
+        """Over the last unit that is still queued."""
+        stored = bucket.running.database["buckets"].find_one({"_id": bucket.bucket_id})
+        assert stored is not None
+        unit = bucket.practice.units(bucket.bucket_id, state="queued")[-1]
+        page, ci = divmod(unit["row"], stored["clients_per_page"])
+        return cls(stored, unit["client_id"], page, ci, victim)
+
+    def command(self, **changes: Any) -> bytes:
+        column = self.bucket["columns"][-1]
+        made = Command(
+            tenant=self.bucket["tenant_id"],
+            bucket=self.bucket["_id"],
+            client=self.client,
+            page=self.page,
+            ci=self.ci,
+            mi=len(self.bucket["columns"]) - 1,
+            attempt=1,
+            module=column["module"],
+            params=Params(column["period"]),
+            shard=self.bucket["shard"],
+            issued_at=0,
+        )
+        return commands.encode(msgspec.structs.replace(made, **changes))
+
+    def event(self, **changes: Any) -> bytes:
+        made = Succeeded(
+            tenant=self.bucket["tenant_id"],
+            bucket=self.bucket["_id"],
+            page=self.page,
+            ci=self.ci,
+            mi=len(self.bucket["columns"]) - 1,
+            attempt=1,
+            code=Code.OK,
+            rows=7,
+        )
+        return events.encode(msgspec.structs.replace(made, **changes))
+
+    def commands(self) -> dict[str, tuple[bytes, str]]:
+        """Forged commands with the reason of their dead letters."""
+        other = self.victim.bucket["_id"]
+        return {
+            "of another tenant's bucket": (self.command(bucket=other, page=0, ci=0, mi=0), "WRONG_TENANT"),
+            "by another tenant": (self.command(tenant=self.victim.practice.tenant), "WRONG_TENANT"),
+            "of no bucket": (self.command(bucket="b_nowhere"), "UNKNOWN_UNIT"),
+            "of another client": (self.command(client="c_somebody"), "UNKNOWN_UNIT"),
+            "of another module": (self.command(module="ledgers"), "UNKNOWN_UNIT"),
+            "far ahead": (self.command(attempt=700), "AHEAD"),
+        }
+
+    def events(self) -> dict[str, tuple[bytes, str]]:
+        """Forged events with the reason of their dead letters."""
+        other = self.victim.bucket["_id"]
+        return {
+            "of another tenant's bucket": (self.event(bucket=other, page=0, ci=0, mi=0), "WRONG_TENANT"),
+            "by another tenant": (self.event(tenant=self.victim.practice.tenant), "WRONG_TENANT"),
+            "of no bucket": (self.event(bucket="b_nowhere"), "UNKNOWN_UNIT"),
+            "of no column": (self.event(mi=499), "UNKNOWN_UNIT"),
+            "far ahead": (self.event(attempt=700), "AHEAD"),
+        }
+
+
+def _origin(letter: ConsumerRecord) -> tuple[str, int, int]:
+    headers = dict(letter.headers)
+    return headers["dlq-topic"].decode(), int(headers["dlq-partition"]), int(headers["dlq-offset"])
+
+
+async def test_broken_and_forged_messages_become_dead_letters_and_the_rest_goes_on(
+    running: RunningStack, disturbed: Callable[[], Disturbed], victim: Victim
+) -> None:
+    topics, bucket = RawTopics(running.settings.kafka_bootstrap), disturbed()
+    bucket.at(0.1)
+    forger = Forger.over(bucket, victim)
+    expected: dict[tuple[str, int, int], tuple[bytes, str]] = {}
+    for topic, forged, partition in (
+        (COMMANDS.name, forger.commands(), None),
+        (EVENTS.name, forger.events(), forger.bucket["shard"]),
+    ):
+        for name, (value, reason) in {**UNREADABLE, **forged}.items():
+            ((at, offset),) = await topics.publish(topic, value, key=name.encode(), partition=partition)
+            expected[topic, at, offset] = value, reason
+
+    bucket.assert_whole(extra_calls=0)
+
+    async def letters() -> dict[tuple[str, int, int], ConsumerRecord] | None:
+        found = {_origin(letter): letter for letter in await topics.records(DEAD_LETTERS.name)}
+        return found if found.keys() >= expected.keys() else None
+
+    kept = await eventually(letters, 30, what="every broken record is a dead letter")
+    assert kept is not None
+    assert kept.keys() == expected.keys(), "something else was refused too"
+    told = {place: (letter.value, dict(letter.headers)["dlq-reason"].decode()) for place, letter in kept.items()}
+    assert told == expected
+    assert victim.now(running) == (victim.bucket, victim.page)
