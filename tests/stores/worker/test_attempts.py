@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from sync_worker.modules.port import (
     Result,
     Unchanged,
 )
+from sync_worker.portal.calls import CallMade
 from sync_worker.tenant_keys import TenantKeys
 
 from tests.support.worker_stack import BUCKET, KEYS, PERIOD, client_id, command, fetched, seed
@@ -58,6 +59,7 @@ class Meter:
     calls = 0
     call_ms = 0
     http = 0
+    made: Sequence[CallMade] = ()
 
 
 class QuietPortal:
