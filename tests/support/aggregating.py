@@ -27,6 +27,10 @@ class Clock:
         return self.now_ms
 
 
+async def no_time(_seconds: float) -> None:
+    """Waiting takes no time here."""
+
+
 class RecordingPublisher:
     """Keeps what is published. `unknown`: so many publishes fail first."""
 
@@ -84,8 +88,8 @@ class MemoryWorld:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
-        self.pages = MemoryPages()
-        self.buckets = MemoryBuckets(self.pages)
+        self.pages: MemoryPages = MemoryPages()
+        self.buckets: MemoryBuckets = MemoryBuckets(self.pages)
         self.notices = MemoryNotices(self.buckets)
         self.publisher = RecordingPublisher()
         self.seen = Seen()
@@ -100,6 +104,7 @@ class MemoryWorld:
             now_ms=self.clock,
             rng=random.Random(7),
             limits=self.limits,
+            sleep=no_time,
         )
         made.assign(ALL_SHARDS)
         return made

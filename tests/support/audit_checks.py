@@ -17,6 +17,7 @@ from sync_contracts.units import (
     DEFAULT_LIMITS,
     Fact,
     FactType,
+    Limits,
     Unit,
     fold,
     is_ahead,
@@ -50,6 +51,7 @@ class Evidence:
     page_documents: Sequence[Document]
     datasets: Mapping[str, Document]
     committed: Mapping[int, int]
+    limits: Limits = DEFAULT_LIMITS
     pages: Sequence[Page] = field(init=False)
     facts: Mapping[Address, Sequence[Fact]] = field(init=False)
 
@@ -122,23 +124,21 @@ def states_are_reachable(evidence: Evidence) -> Iterator[str]:
     for address, unit in evidence.units():
         facts = evidence.facts.get(address, ())
         bucket = evidence.buckets.get(address[0])
-        if bucket is not None and not _explained(unit, facts, bucket):
+        if bucket is not None and not _explained(unit, facts, bucket, evidence.limits):
             yield f"I2 {address}: {unit.s} attempt {unit.a} code {unit.e} has no event, timer or wish behind it"
         counted = {f.attempt for f in facts if f.counted and round_of(f.attempt) == round_of(unit.a)}
         if unit.f > len(counted):
             yield f"I5 {address}: {unit.f} failures, {len(counted)} attempts with a counted retry"
 
 
-def _explained(unit: Unit, facts: Sequence[Fact], bucket: Document) -> bool:
+def _explained(unit: Unit, facts: Sequence[Fact], bucket: Document, limits: Limits) -> bool:
     said = {(fact.type, fact.code) for fact in facts if fact.attempt == unit.a}
     kinds = {kind for kind, _ in said}
     match unit.s:
         case "S":
             return (FactType.SUCCEEDED, unit.e or Code.OK) in said or unit.a == 0
         case "F":
-            used_up = (
-                unit.f >= DEFAULT_LIMITS.max_failures or unit.a % ATTEMPTS_PER_ROUND >= DEFAULT_LIMITS.max_attempts
-            )
+            used_up = unit.f >= limits.max_failures or unit.a % ATTEMPTS_PER_ROUND >= limits.max_attempts
             born = unit.a == 0 and unit.e in NOT_READY
             timed = unit.e == Code.DEADLINE_PASSED or (used_up and unit.e == Code.INTERRUPTED)
             return (FactType.FAILED, unit.e) in said or (used_up and FactType.RETRY in kinds) or born or timed

@@ -136,15 +136,10 @@ async def test_a_page_written_by_others_all_the_time_is_given_up_after_bounded_t
 
     world.pages.before_write = move
     aggregator = world.aggregator()
-    aggregator._applier._sleep = _no_time
 
     with pytest.raises(PagesContended):
         await aggregator.fold(log(Events(page).dispatched((0, 0, 1))))
     assert world.pages.stored[page.id].v == MAX_TRIES
-
-
-async def _no_time(_seconds: float) -> None:
-    """Waiting takes no time here."""
 
 
 async def test_an_event_ahead_of_an_old_image_waits_for_the_newest_one(world: MemoryWorld, page: Page) -> None:
@@ -187,7 +182,6 @@ async def test_forged_events_are_dead_lettered_and_write_nothing(world: MemoryWo
 
 async def test_a_dead_letter_is_published_until_it_is_acknowledged(world: MemoryWorld) -> None:
     aggregator = world.aggregator()
-    aggregator._dead_letters._sleep = _no_time
     world.publisher.unknown = 3
 
     await aggregator.fold([FakeRecord(b"\xff", n) for n in range(15)])

@@ -1,7 +1,8 @@
 """The aggregator as explicit steps: take shards, fold a batch, sweep, heal. No loop and no clock of its own."""
 
+import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -60,15 +61,16 @@ class Aggregator:
         rng: random.Random,
         limits: Limits,
         cached_pages: int = DEFAULT_CACHED_PAGES,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._cache = PageCache(cached_pages)
         self._observer = observer
-        self._applier = PageApplier(stores.pages, self._cache, now_ms=now_ms, limits=limits, rng=rng)
+        self._applier = PageApplier(stores.pages, self._cache, now_ms=now_ms, limits=limits, rng=rng, sleep=sleep)
         self._sweeper = Sweeper(
             stores.buckets, stores.pages, self._applier, now_ms=now_ms, limits=limits, alarms=observer
         )
         self._notifier = Notifier(stores.notices, publisher)
-        self._dead_letters = DeadLetters(publisher, now_ms)
+        self._dead_letters = DeadLetters(publisher, now_ms, sleep)
         self._shards: tuple[int, ...] = ()
 
     @property

@@ -61,7 +61,7 @@ def read(value: bytes | None) -> Event | DeadLetterReason:
         event = events.decode(value)
     except msgspec.ValidationError:
         return DeadLetterReason.SCHEMA
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return DeadLetterReason.UNDECODABLE
     if size > events.MAX_UNIT_EVENT_BYTES and type(event) is not Dispatched:
         return DeadLetterReason.TOO_LARGE
