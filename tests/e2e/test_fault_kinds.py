@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sync_contracts.outcomes import REASONS
+from sync_contracts.reasons import REASONS
 
 from tests.support.practices import Practice
 from tests.support.registrations import Registration, registration

@@ -13,7 +13,7 @@ from local_stack.stack import Stack
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
-from sync_runtime.vault import KeyEncryptionKeys
+from sync_runtime.vault import Decryptor, KeyEncryptionKeys
 
 from tests.support.eventually import eventually_blocking
 from tests.support.practices import Practice
@@ -69,17 +69,20 @@ class RunningStack:
 
     def plain(self, dataset: dict[str, Any]) -> bytes:
         """The plain text of a stored dataset, opened with the stack's own keys."""
-        tenant, identity, ver = dataset["tenant_id"], dataset["_id"], dataset["ver"]
-        keys = self.database["tenants"].find_one({"_id": tenant})
-        assert keys is not None
-        vault = KeyEncryptionKeys.from_file(self.settings.keys_dir / "kek")
-        decryptor = vault.decryptor(tenant, {keys["key_version"]: keys["data_key_wrapped"]})
+        decryptor, identity, ver = self.decryptor(dataset["tenant_id"]), dataset["_id"], dataset["ver"]
         if dataset["n_chunks"] == 0:
             return zlib.decompress(decryptor.decrypt(dataset["data"], identity, ver, "data"))
         chunks = self.database["dataset_chunks"]
         sealed = [chunks.find_one({"_id": f"{identity}:{ver}:{n}"}) for n in range(dataset["n_chunks"])]
         parts = [decryptor.decrypt(part["data"], identity, ver, str(n)) for n, part in enumerate(sealed) if part]
         return zlib.decompress(b"".join(parts))
+
+    def decryptor(self, tenant: str) -> Decryptor:
+        """What opens the tenant's secrets."""
+        keys = self.database["tenants"].find_one({"_id": tenant})
+        assert keys is not None
+        vault = KeyEncryptionKeys.from_file(self.settings.keys_dir / "kek")
+        return vault.decryptor(tenant, {keys["key_version"]: keys["data_key_wrapped"]})
 
 
 @contextmanager

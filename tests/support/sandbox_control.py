@@ -36,6 +36,7 @@ class SandboxControl:
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=f"{url}/control/v1", timeout=30, trust_env=False)
+        self.otps_read: set[str] = set()
 
     def close(self) -> None:
         self._http.close()
@@ -76,7 +77,11 @@ class SandboxControl:
     def otp(self, gstin: str) -> str | None:
         """The one-time password that the taxpayer reads out; None when none was asked, or it is not passed on."""
         answer = self._http.get(f"/otp/{gstin}")
-        return None if answer.status_code == 404 else str(answer.raise_for_status().json()["otp"])
+        if answer.status_code == 404:
+            return None
+        otp = str(answer.raise_for_status().json()["otp"])
+        self.otps_read.add(otp)
+        return otp
 
     def change(self, gstin: str, **change: Any) -> None:
         """What the taxpayer or the portal changes: access, revoke, username, login, twob, notices, regenerate."""

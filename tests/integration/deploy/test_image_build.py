@@ -52,6 +52,6 @@ def test_the_steps_of_an_image_make_an_application_that_starts(tmp_path: Path) -
     program = f"import {module}, sys; sys.stdout.write({module}.__file__)"
     found = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.startswith(str(image))
-    command = [python, "-m", module, "gstins", "--count", "1", "--seed", "1"]
+    command = [str(python), "-m", module, "gstins", "--count", "1", "--seed", "1"]
     listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert listed.stdout.startswith("gstin,name")
