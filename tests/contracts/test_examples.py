@@ -96,17 +96,27 @@ BAD = [
     ("Command", {"cont": "x" * 513}),
     ("Command", {"params": {"period": "x" * 33}}),
     ("Command", {"params": None}),
+    ("Command", {"client": "c_1\n"}),
+    ("Command", {"issued_at": 2**63}),
     ("Started", {"type": "BEGUN"}),
     ("Started", {"type": None}),
     ("Retry", {"code": "NO_SUCH_CODE"}),
     ("Retry", {"counted": 1}),
+    ("Retry", {"code": "PORTAL_ERROR", "counted": False}),
+    ("Retry", {"code": "RATE_LIMITED", "counted": True}),
+    ("Retry", {"code": "OK"}),
     ("Retry", {"delay_ms": -1}),
     ("Retry", {"delay_ms": 86_400_001}),
     ("Retry", {"pcode": "with blanks"}),
     ("Retry", {"pcode": "x" * 25}),
     ("Succeeded", {"flags": 256}),
     ("Succeeded", {"rows": -1}),
+    ("Succeeded", {"rows": 2**63}),
+    ("Succeeded", {"code": "PORTAL_ERROR"}),
     ("Failed", {"code": None}),
+    ("Failed", {"code": "OK"}),
+    ("Failed", {"code": "RATE_LIMITED"}),
+    ("Cancelled", {"code": "OTP_REQUIRED"}),
     ("Dispatched", {"units": []}),
     ("Dispatched", {"units": [[0, 0]]}),
     ("Dispatched", {"units": [[0, 0, 1]] * 501}),
@@ -126,7 +136,9 @@ def test_a_message_out_of_its_bounds_is_refused(name: str, change: dict[str, Any
         CODECS[name][0](json.dumps({**example(name), **change}).encode())
 
 
-@pytest.mark.parametrize("value", [b"", b"null", b"[]", b"{", b"\xff\xfe", b'"text"', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "value", [b"", b"null", b"[]", b"{", b"\xff\xfe", b'"text"', b'{"type":"\xff"}', b"[" * 100_000]
+)
 @pytest.mark.parametrize("name", ["Command", "Started", "BucketEnded", "SessionCommand"])
 def test_what_is_no_message_is_refused_as_such(name: str, value: bytes) -> None:
     with pytest.raises((msgspec.MsgspecError, RecursionError, UnicodeDecodeError)):

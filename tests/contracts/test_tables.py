@@ -10,13 +10,12 @@ from sync_contracts.outcomes import (
     FINAL_AS_THEMSELVES,
     HUMAN_GATED,
     NOT_READY,
-    REASONS,
     SUCCESSES,
     UNCOUNTED_RETRIES,
     WITH_DATA,
     Code,
-    reason_of,
 )
+from sync_contracts.reasons import REASONS, reason_of
 from sync_contracts.topics import COMMANDS, EVENTS, MAX_BATCH_BYTES, TOPICS, Topic, expected_settings
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+(?!\n)$")]
+Millis = Annotated[int, Meta(ge=0, le=2**53)]
 PageNumber = Annotated[int, Meta(ge=0, le=4999)]
 ClientIndex = Annotated[int, Meta(ge=0, le=99)]
 ColumnIndex = Annotated[int, Meta(ge=0, le=499)]
@@ -37,7 +38,7 @@ class Command(Struct, frozen=True, kw_only=True):
     params: Params = Params()
     shard: Annotated[int, Meta(ge=0, le=4095)]
     cont: Continuation | None = None
-    issued_at: int
+    issued_at: Millis
 
 
 encode = msgspec.json.Encoder().encode

@@ -183,7 +183,10 @@ OtpState = Literal[
 
 
 class OtpRequestDocument(TypedDict):
-    """`otp_requests`. Written first by the API, each step claimed and ended by the worker. Holds no code."""
+    """`otp_requests`. Written first by the API, each step claimed and ended by the worker. Holds no code.
+
+    `submission` counts the codes that were entered: the API adds 1 with each.
+    """
 
     _id: str
     tenant_id: str
@@ -191,6 +194,7 @@ class OtpRequestDocument(TypedDict):
     state: OtpState
     tries: int
     tries_left: int | None
+    submission: NotRequired[int]
     consent: Literal["6h", "30d"] | None
     reason: str | None
     by: str

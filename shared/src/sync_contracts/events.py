@@ -9,8 +9,8 @@ from typing import Annotated, Final, Literal, assert_never
 import msgspec
 from msgspec import Meta, Struct
 
-from sync_contracts.commands import Attempt, ClientIndex, ColumnIndex, Continuation, Id, PageNumber
-from sync_contracts.outcomes import Code
+from sync_contracts.commands import Attempt, ClientIndex, ColumnIndex, Continuation, Id, Millis, PageNumber
+from sync_contracts.outcomes import COUNTED_RETRIES, FAILURES, SUCCESSES, UNCOUNTED_RETRIES, Code
 from sync_contracts.units import Fact, FactType
 
 SCHEMA: Final = "sync.event.v1"
@@ -18,8 +18,8 @@ MAX_UNIT_EVENT_BYTES: Final = 2048
 MAX_DISPATCHED_BYTES: Final = 16384
 MAX_DELAY_MS: Final = 86_400_000
 
-PortalCode = Annotated[str, Meta(max_length=24, pattern="^[A-Za-z0-9_.-]*$")]
-Millis = Annotated[int, Meta(ge=0)]
+PortalCode = Annotated[str, Meta(max_length=24, pattern=r"^[A-Za-z0-9_.-]*(?!\n)$")]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 CHECKED_TOTALS: Final = 1
 CHECKED_IDENTITY: Final = 2
@@ -32,8 +32,8 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     queue_ms: Millis = 0
     call_ms: Millis = 0
-    calls: Millis = 0
-    http: Millis = 0
+    calls: Count = 0
+    http: Count = 0
 
 
 class UnitEvent(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -62,16 +62,24 @@ class Retry(UnitEvent, frozen=True, kw_only=True, tag="RETRY"):
     pcode: PortalCode | None = None
     timing: Timing = Timing()
 
+    def __post_init__(self) -> None:
+        if self.code not in (COUNTED_RETRIES if self.counted else UNCOUNTED_RETRIES):
+            raise ValueError("this code is no retry, or counted otherwise")
+
 
 class Succeeded(UnitEvent, frozen=True, kw_only=True, tag="SUCCEEDED"):
     """What could be obtained is durable. `dataset_ver` names the stored version, `flags` the checks that were made."""
 
     code: Code
     flags: Annotated[int, Meta(ge=0, le=255)] = 0
-    rows: Millis | None = None
+    rows: Count | None = None
     dataset_ver: Annotated[str, Meta(max_length=96)] | None = None
     pcode: PortalCode | None = None
     timing: Timing = Timing()
+
+    def __post_init__(self) -> None:
+        if self.code not in SUCCESSES:
+            raise ValueError("this code is no success")
 
 
 class Failed(UnitEvent, frozen=True, kw_only=True, tag="FAILED"):
@@ -81,11 +89,19 @@ class Failed(UnitEvent, frozen=True, kw_only=True, tag="FAILED"):
     pcode: PortalCode | None = None
     timing: Timing = Timing()
 
+    def __post_init__(self) -> None:
+        if self.code not in FAILURES:
+            raise ValueError("this code is no verdict")
+
 
 class Cancelled(UnitEvent, frozen=True, kw_only=True, tag="CANCELLED"):
     """The worker found the bucket cancelled before it called the portal."""
 
     code: Code = Code.CANCELLED_BY_USER
+
+    def __post_init__(self) -> None:
+        if self.code is not Code.CANCELLED_BY_USER:
+            raise ValueError("only a user cancels")
 
 
 class Dispatched(Struct, frozen=True, kw_only=True, tag_field="type", tag="DISPATCHED"):

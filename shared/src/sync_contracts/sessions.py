@@ -17,7 +17,11 @@ Step = Literal["OTP_REQUEST", "OTP_SUBMIT", "CHECK", "LOGOUT"]
 
 
 class SessionCommand(Struct, frozen=True, kw_only=True):
-    """One step. `secret` (OTP_SUBMIT only): base64 of the code, encrypted for tenant, client and request."""
+    """One step. `secret` (OTP_SUBMIT only): base64 of the code, encrypted for tenant, client and request.
+
+    `submission` (OTP_SUBMIT only): which of the codes entered for this request; it must equal the number in the
+    document, so that a code that is delivered again is never taken for a later one.
+    """
 
     v: Literal[1] = 1
     tenant: Id
@@ -25,6 +29,7 @@ class SessionCommand(Struct, frozen=True, kw_only=True):
     request: Id
     step: Step
     secret: Annotated[str, Meta(max_length=684)] | None = None
+    submission: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     expires_at: int
 
 

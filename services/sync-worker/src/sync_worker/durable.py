@@ -23,8 +23,10 @@ class StoreUnavailable(Exception):
     log_safe = True
 
 
-def is_outage(error: PyMongoError) -> bool:
+def is_outage(error: Exception) -> bool:
     """Whether the error tells nothing of the operation, only that the database could not be asked."""
+    if not isinstance(error, PyMongoError):
+        return False
     if isinstance(error, ConnectionFailure) or error.timeout:
         return True
     return isinstance(error, OperationFailure) and error.code in _FAIL_OVER

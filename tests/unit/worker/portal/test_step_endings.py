@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 from sync_contracts.documents import OtpRequestDocument
-from sync_contracts.outcomes import REASONS, OutcomeClass
+from sync_contracts.outcomes import OutcomeClass
+from sync_contracts.reasons import REASONS
 from sync_worker.modules.port import Refusal
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import Keys

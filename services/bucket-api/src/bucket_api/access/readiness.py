@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sync_contracts.outcomes import REASONS
+from sync_contracts.reasons import REASONS
 
 from bucket_api.access.guard import is_guarded
 

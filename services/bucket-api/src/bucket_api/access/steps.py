@@ -127,6 +127,7 @@ class SessionSteps:
             state="requested",
             tries=0,
             tries_left=None,
+            submission=0,
             consent=consent,
             reason=None,
             by=by,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sync_contracts.outcomes import Reason, State
+from sync_contracts.reasons import Reason, State
 
 from bucket_api.buckets.units import Layout, Placed
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sync_contracts.events import CHECKED_HASHES, CHECKED_IDENTITY, CHECKED_TOTALS
-from sync_contracts.outcomes import Code, Reason
+from sync_contracts.outcomes import Code
+from sync_contracts.reasons import Reason
 from sync_contracts.units import FAILED
 
 from bucket_api.buckets.units import Layout, Placed

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from msgspec import Struct
-from sync_contracts.outcomes import REASONS, Reason, State, reason_of
 from sync_contracts.pages import unit_from
+from sync_contracts.reasons import REASONS, Reason, State, reason_of
 from sync_contracts.units import CANCELLED, DISPLAY_STATES, Unit, display_index, failed_by_limits
 
 STATE_CODES: Final[tuple[State, ...]] = (

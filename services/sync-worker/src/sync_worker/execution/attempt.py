@@ -17,7 +17,7 @@ from sync_worker.combining import CombinerFull
 from sync_worker.datasets.keeping import DatasetKeeper, LostBase, Undecided
 from sync_worker.datasets.versions import Known, Target, target_of
 from sync_worker.delivery import Delivery
-from sync_worker.durable import StoreUnavailable
+from sync_worker.durable import StoreUnavailable, is_outage
 from sync_worker.execution import retry
 from sync_worker.execution.fence import Fences
 from sync_worker.execution.preflight import Go
@@ -190,7 +190,9 @@ class Attempts:
             return TryAgain(Code.CLIENT_SERIAL, counted=False)
         except (StoreUnavailable, CombinerFull, Undecided):
             raise
-        except Exception:
+        except Exception as error:
+            if is_outage(error):  # of our database, under the portal's session or the rate: no answer of the portal
+                return retry.interrupted(self._draw.random())
             log.exception("module raised", extra={"action": "sync", "sync_module": module.name})
             return Refusal(OutcomeClass.UNKNOWN)
 

@@ -175,6 +175,11 @@ def taken_over(jitter: float, delays: Delays = DELAYS) -> Ending:
     return TryAgain(Code.CLIENT_SERIAL, False, _spread(delays.serial_ms, jitter))
 
 
+def interrupted(jitter: float, delays: Delays = DELAYS) -> TryAgain:
+    """Something of ours was away in the middle of the attempt: nothing is known of the portal."""
+    return TryAgain(Code.INTERRUPTED, False, _spread(delays.serial_ms, jitter))
+
+
 def attached(bucket: str, until_ms: int, now_ms: int, jitter: float, delays: Delays = DELAYS) -> Ending:
     """The portal prepares the same data for another bucket: its result will be this one's."""
     wait = max(until_ms - now_ms, delays.serial_ms)

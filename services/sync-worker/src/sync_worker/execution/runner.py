@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final, Protocol, assert_never
 
 from msgspec import Struct
@@ -82,10 +83,13 @@ class Runner:
         """Say of units that have run a while that they run, for ever. Most units end before that and are never said."""
         while True:
             await asyncio.sleep(STARTED_EVERY_S)
-            since = self._clock_ms() - STARTED_AFTER_MS
-            for delivery in [delivery for delivery, begun in self._quiet.items() if begun <= since]:
+            for delivery in self._quiet_since(self._clock_ms() - STARTED_AFTER_MS):
                 del self._quiet[delivery]
                 self._emitter.emit(delivery, started(delivery.command), ends=False)
+
+    def _quiet_since(self, moment_ms: int) -> list[Delivery]:
+        """Deliveries that began by then and have said nothing; they are in the order in which they began."""
+        return [delivery for delivery, _ in takewhile(lambda item: item[1] <= moment_ms, self._quiet.items())]
 
     async def _attempt(self, delivery: Delivery, go: Go) -> None:
         begun = self._quiet[delivery] = self._clock_ms()

@@ -10,7 +10,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 from sync_contracts.collections import UPSTREAMS
 
-from sync_worker.durable import Database, Document
+from sync_worker.durable import Database, Document, until_answered
 
 RECOVERY: Final = 1.02
 LOWERING: Final = 0.7
@@ -58,8 +58,10 @@ class Upstreams:
 
     async def lease(self, line: str, n: int, profile: LineRate) -> Lease:
         """Permits for `n` calls if the line has them now; the document is made from the profile when it is missing."""
-        found: Document | None = await self._upstreams.find_one_and_update(
-            _may_lease(line, n), _leased(n), return_document=ReturnDocument.AFTER, projection={"rate": 1}
+        found: Document | None = await until_answered(
+            lambda: self._upstreams.find_one_and_update(
+                _may_lease(line, n), _leased(n), return_document=ReturnDocument.AFTER, projection={"rate": 1}
+            )
         )
         if found is not None:
             return Granted(n, found["rate"])
@@ -67,28 +69,26 @@ class Upstreams:
 
     async def lower(self, line: str) -> bool:
         """The portal said "too many": 0.7 of the rate, at most once a second; False when another did it just now."""
-        found = await self._upstreams.find_one({"_id": line}, {"rate": 1, "lowered_at": 1})
+        found = await until_answered(lambda: self._upstreams.find_one({"_id": line}, {"rate": 1}))
         if found is None:
             return False
         lowered = max(found["rate"] * LOWERING, LEAST_RATE_PER_S)
         once = {"$lt": [{"$ifNull": ["$lowered_at", datetime.fromtimestamp(0).astimezone()]}, _ago(SECOND_MS)]}
-        changed = await self._upstreams.update_one(
-            {"_id": line, "rate": found["rate"], "$expr": once},
-            [{"$set": {"rate": lowered, "lowered_at": "$$NOW", "clean_at": "$$NOW"}}],
-        )
+        unlowered = {"_id": line, "rate": found["rate"], "$expr": once}
+        change = [{"$set": {"rate": lowered, "lowered_at": "$$NOW", "clean_at": "$$NOW"}}]
+        changed = await until_answered(lambda: self._upstreams.update_one(unlowered, change))
         return changed.modified_count == 1
 
     async def close(self, line: str, for_ms: int, reason: str) -> None:
         """Close the gate, or keep it closed longer."""
         until = {"$add": ["$$NOW", for_ms]}
         later = {"$max": [{"$ifNull": ["$closed_until", until]}, until]}
-        await self._upstreams.update_one(
-            {"_id": line}, [{"$set": {"closed_until": later, "reason": reason, "since": "$$NOW"}}]
-        )
+        change = [{"$set": {"closed_until": later, "reason": reason, "since": "$$NOW"}}]
+        await until_answered(lambda: self._upstreams.update_one({"_id": line}, change))
 
     async def _why_not(self, line: str, n: int, profile: LineRate) -> Lease:
-        cursor = self._upstreams.aggregate([{"$match": {"_id": line}}, {"$set": {"now": "$$NOW"}}])
-        found: list[Document] = await cursor.to_list(1)
+        looked = [{"$match": {"_id": line}}, {"$set": {"now": "$$NOW"}}]
+        found: list[Document] = await until_answered(lambda: self._upstreams.aggregate(looked).to_list(1))
         if not found or "tat" not in found[0]:
             await self._create(line, profile)
             return NotYet(0)
@@ -105,7 +105,8 @@ class Upstreams:
         limits = {name: {"$ifNull": [f"${name}", value]} for name, value in usual.items()}
         fresh = [{"$set": {**limits, "tat": "$$NOW", "clean_at": "$$NOW"}}]
         try:
-            await self._upstreams.update_one({"_id": line, "tat": {"$exists": False}}, fresh, upsert=True)
+            missing = {"_id": line, "tat": {"$exists": False}}
+            await until_answered(lambda: self._upstreams.update_one(missing, fresh, upsert=True))
         except DuplicateKeyError:
             return
 

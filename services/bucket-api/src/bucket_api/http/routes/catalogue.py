@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 from sync_contracts.catalogue import MODULES, PRESETS, ClientKind
-from sync_contracts.outcomes import REASONS
+from sync_contracts.reasons import REASONS
 
 from bucket_api.buckets.creation import today_in_india
 from bucket_api.buckets.periods import default_period

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sync_contracts.catalogue import ModuleInfo, Preset
-from sync_contracts.outcomes import Reason
+from sync_contracts.reasons import Reason
 
 from bucket_api.http.schemas.kinds import Answer
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
-from sync_contracts.outcomes import Reason, reason_of
+from sync_contracts.reasons import Reason, reason_of
 from sync_contracts.units import ATTEMPTS_PER_ROUND, DEFAULT_LIMITS, WAITING, failed_by_limits
 
 from bucket_api.buckets.attempts import Attempt

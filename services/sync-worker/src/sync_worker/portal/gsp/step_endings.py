@@ -10,7 +10,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import asdict
 from sync_contracts.documents import OtpRequestDocument, OtpState
-from sync_contracts.outcomes import REASONS, OutcomeClass
+from sync_contracts.outcomes import OutcomeClass
+from sync_contracts.reasons import REASONS
 
 from sync_worker.modules.port import Refusal
 from sync_worker.portal.gsp.guard import LIMIT_PER_DAY, after_success, after_wrong_otp, after_wrong_username, guard_of
