@@ -37,7 +37,7 @@ async def test_a_stored_unit_is_durable_before_its_event_and_unchanged_data_is_t
     assert (first.code, second.code) == (Code.OK, Code.UNCHANGED)
     stored = await stack.database["datasets"].find_one({"tenant_id": "t_1"})
     assert stored is not None
-    assert stored["ver"] == first.dataset_ver == "b_1.1"
+    assert stored["ver"] == first.dataset_ver == "b_1.1.1"
     assert stored["fence"] == 2
     assert module.body not in stored["data"]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 from sync_contracts.commands import Command
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
@@ -159,10 +160,10 @@ async def world(mongo_db: Database) -> World:
 
 
 async def test_data_is_stored_before_the_attempt_ends(world: World) -> None:
-    assert await world.end(brings(fetched(b"body", rows=4))) == Done(Code.OK, 4, 1, "b_1.1")
+    assert await world.end(brings(fetched(b"body", rows=4))) == Done(Code.OK, 4, 1, "b_1.1.1")
     document = await world.document()
     assert document is not None
-    assert (document["ver"], document["fence"]) == ("b_1.1", 1)
+    assert (document["ver"], document["fence"]) == ("b_1.1.1", 1)
 
 
 async def test_a_module_that_stores_nothing_takes_no_fence(world: World) -> None:
@@ -214,7 +215,7 @@ async def test_a_unit_that_runs_too_long_goes_on_from_its_parts(world: World) ->
     assert isinstance(ending, TryAgain)
     assert (ending.code, ending.counted, ending.delay_ms) == (Code.CLIENT_SERIAL, False, 0)
     again = await world.end(slow, asked=command(0, module="storing", attempt=2))
-    assert again == Done(Code.OK, 1, 1, "b_1.1")
+    assert again == Done(Code.OK, 1, 1, "b_1.2.2")
 
 
 async def test_a_module_that_raises_is_an_unknown_answer_and_no_crash(world: World) -> None:
@@ -235,15 +236,24 @@ async def test_a_database_that_is_away_is_no_answer_of_the_portal(world: World) 
         await world.end(away)
 
 
+async def test_an_outage_under_the_module_is_no_failure_of_the_unit(world: World) -> None:
+    async def interrupted(*_: object) -> Result:
+        raise AutoReconnect("the primary is gone")
+
+    ending = await world.end(interrupted)
+    assert isinstance(ending, TryAgain)
+    assert (ending.code, ending.counted) == (Code.INTERRUPTED, False)
+
+
 async def test_recent_data_is_not_fetched_again_unless_forced(world: World) -> None:
     name = "gstr2b"
     await world.end(brings(fetched(b"body", rows=9)), name=name)
     world.now += timedelta(minutes=14)
-    assert await world.end(brings(fetched(b"new")), name=name) == Done(Code.UNCHANGED, 9, dataset_ver="b_1.1")
+    assert await world.end(brings(fetched(b"new")), name=name) == Done(Code.UNCHANGED, 9, dataset_ver="b_1.1.1")
     forced = await world.end(brings(fetched(b"new")), name=name, force=True)
-    assert forced == Done(Code.OK, 1, 1, "b_1.1")
+    assert forced == Done(Code.OK, 1, 1, "b_1.1.3")
     world.now += timedelta(minutes=15)
-    assert await world.end(brings(fetched(b"newer")), name=name) == Done(Code.OK, 1, 1, "b_1.1")
+    assert await world.end(brings(fetched(b"newer")), name=name) == Done(Code.OK, 1, 1, "b_1.1.4")
 
 
 async def test_a_second_bucket_waits_for_the_file_that_is_being_prepared(world: World) -> None:

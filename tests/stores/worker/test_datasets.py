@@ -69,7 +69,7 @@ async def world(mongo_db: Database) -> World:
 
 
 async def test_a_small_dataset_lies_sealed_in_its_document(world: World) -> None:
-    assert await world.keep(fetched(b"secret body")) == Kept(Code.OK, 3, "b_1.1")
+    assert await world.keep(fetched(b"secret body")) == Kept(Code.OK, 3, "b_1.1.5")
     document = await world.document()
     assert document["n_chunks"] == 0
     assert b"secret" not in document["data"]
@@ -100,9 +100,16 @@ async def test_a_smaller_version_replaces_the_chunks_of_a_larger_one(world: Worl
 async def test_the_same_data_again_is_unchanged_and_only_the_look_is_noted(world: World) -> None:
     await world.keep(fetched(b"body"))
     later = replace(TARGET, bucket="b_2", fence=6)
-    assert await world.keep(fetched(b"body"), later) == Kept(Code.UNCHANGED, 3, "b_1.1")
+    assert await world.keep(fetched(b"body"), later) == Kept(Code.UNCHANGED, 3, "b_1.1.5")
     document = await world.document()
-    assert (document["ver"], document["fence"], document["bucket"]) == ("b_1.1", 6, "b_2")
+    assert (document["ver"], document["fence"], document["bucket"]) == ("b_1.1.5", 6, "b_2")
+
+
+async def test_a_late_delivery_of_the_same_attempt_writes_no_chunk_of_the_current_version(world: World) -> None:
+    body = os.urandom(2 * INLINE_LIMIT)
+    await world.keep(fetched(body), replace(TARGET, fence=6))
+    await world.keep(fetched(os.urandom(2 * INLINE_LIMIT)), TARGET, UNKNOWN)
+    assert await world.body() == body
 
 
 async def test_an_overtaken_writer_changes_nothing_and_goes_on(world: World) -> None:
@@ -129,7 +136,9 @@ async def test_a_look_that_rests_on_a_replaced_version_is_told_so(world: World) 
     known = await world.known()
     await world.keep(fetched(b"second"), replace(TARGET, attempt=2))
     assert await world.keep(Unchanged(3, 0), replace(TARGET, fence=6), known) == LostBase()
-    assert await world.keep(fetched(b"first"), replace(TARGET, attempt=3, fence=6), known) == Kept(Code.OK, 3, "b_1.3")
+    assert await world.keep(fetched(b"first"), replace(TARGET, attempt=3, fence=6), known) == Kept(
+        Code.OK, 3, "b_1.3.6"
+    )
     assert await world.body() == b"first"
 
 
@@ -156,10 +165,10 @@ async def test_parts_serve_the_next_attempt_of_the_same_bucket_under_the_same_ma
     assert await other.kept("g1") == {}
 
 
-async def test_a_finished_dataset_has_no_parts_and_keeps_the_version_that_they_began(world: World) -> None:
+async def test_a_finished_dataset_has_no_parts(world: World) -> None:
     await world.keeper.parts(TARGET, await world.known()).keep("1", b"part", gen="g1", expected=1)
     kept = await world.keep(fetched(b"whole"), replace(TARGET, attempt=2, fence=6))
-    assert kept == Kept(Code.OK, 3, "b_1.1")
+    assert kept == Kept(Code.OK, 3, "b_1.2.6")
     assert "part" not in await world.document()
 
 

@@ -96,6 +96,7 @@ class WorkerService:
         self._emitter = Emitter(self._publisher, self._offsets.finish)
         self._vault = TenantKeys(self._database, keys, refused=DecryptionRefused, clock_s=time.monotonic)
         self._limits = RateLimits(Upstreams(self._database), settings.rates(), time.monotonic)
+        self._refused_commands = self._dead_letters()
         self._lines = {settings.portal_line: self._line()}
         self._runner = self._compose_runner()
         self._intake = self._compose_intake()
@@ -124,7 +125,7 @@ class WorkerService:
             sights=Sights(UnitStore(self._database), time.monotonic),
             attempts=attempts,
             emitter=self._emitter,
-            refusals=self._dead_letters(),
+            refusals=self._refused_commands,
             finished=self._offsets.finish,
             record=self._record,
             clock_ms=now_ms,
@@ -138,7 +139,7 @@ class WorkerService:
             self._commands,
             topic,
             offsets=self._offsets,
-            dead_letters=self._dead_letters(),
+            dead_letters=self._refused_commands,
             run_unit=self._runner.run,
             limits=IntakeLimits(max_inflight=settings.max_inflight),
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),

@@ -78,7 +78,7 @@ class DatasetKeeper:
             outcome = await self._store.write(versions.touch(target, known, self._now()))
             if not isinstance(outcome, Stale):
                 return Kept(Code.UNCHANGED, fetched.rows, known.ver)
-        ver = known.part.ver if known.part and known.kept_parts(target.bucket, known.part.gen) else target.own_version
+        ver = target.own_version
         packed = await sealing.packed(fetched.body)
         inline, n_chunks = await self._laid_down(target, ver, packed)
         await self._write_until_decided(

@@ -38,8 +38,8 @@ class Target(Struct, frozen=True):
 
     @property
     def own_version(self) -> str:
-        """Name of a version that this attempt begins."""
-        return f"{self.bucket}.{self.attempt}"
+        """Name of a version that this delivery writes: no two deliveries ever write the same chunk."""
+        return f"{self.bucket}.{self.attempt}.{self.fence}"
 
 
 def dataset_id(tenant: str, client: str, module: str, period: str) -> str:
@@ -94,7 +94,7 @@ class Known(Struct, frozen=True):
     def kept_parts(self, bucket: str, gen: str) -> Part | None:
         """Parts that this bucket kept under the same marker of the portal."""
         part = self.part
-        return part if part and part.gen == gen and part.ver.rpartition(".")[0] == bucket else None
+        return part if part and part.gen == gen and part.ver.partition(".")[0] == bucket else None
 
 
 UNKNOWN: Final = Known()

@@ -34,8 +34,9 @@ class Ended(Struct, frozen=True):
 
 
 class Refusals(Protocol):
-    """Takes records that may not be acted on."""
+    """Takes records that may not be acted on, and watches how many they are among the valid ones."""
 
+    def valid(self) -> None: ...
     async def refuse(self, delivery: Delivery, reason: DeadLetterReason) -> None: ...
 
 
@@ -66,6 +67,8 @@ class Runner:
         """Carry out one delivery. What it raises ends the process; the record is then delivered again."""
         await self._emitter.room()
         seen = await self._sights.look(delivery.command)
+        if not isinstance(seen, Forged):
+            self._refusals.valid()
         match seen:
             case Go():
                 await self._attempt(delivery, seen)

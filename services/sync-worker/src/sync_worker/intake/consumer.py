@@ -160,7 +160,6 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue
             found = decoded_command(record.value)
             if isinstance(found, Command):
-                self._dead_letters.valid()
                 self._lanes.offer(Delivery(record, found, traceparent_of(record.headers)))
             else:
                 refused.append((record, found))

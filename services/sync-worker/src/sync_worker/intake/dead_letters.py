@@ -70,7 +70,7 @@ class DeadLetters:
         self._rate = InvalidRate()
 
     def valid(self) -> None:
-        """One record could be read."""
+        """One record was what it should be."""
         self._rate.note(valid=True)
 
     async def refuse(self, delivery: Delivery, reason: DeadLetterReason) -> None:
