@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from sync_worker.modules.port import Answer, Call, Fetched, Incomplete, Observed
 from sync_worker.modules.registry import gst_modules
 
 from tests.support.kept_parts import MemoryParts
+from tests.support.scripted_portal import ScriptedPortal
 
 GSTIN = "27AAPFU0939F1ZV"
 PERIODS = {"gstr2b": "2026-10", "return_register": "2026-27", "notices": None}
@@ -67,3 +69,24 @@ async def test_a_module_always_ends_with_a_result(name: str, spoil: int, value: 
     request = Request(GSTIN, "regular", PERIODS[name], datetime(2026, 11, 24, tzinfo=UTC), None)
     result = await gst_modules()[name].sync(request, SpoiledPortal(spoil, value), MemoryParts())
     assert isinstance(result, Fetched | Unchanged | Observed | Incomplete | Refusal)
+    if isinstance(result, Fetched):
+        bson.encode({"sections": result.sections, "totals": result.totals, "marker": result.marker})
+
+
+HOSTILE = "a\x00b" * 100_000
+
+
+async def test_text_of_the_portal_never_spoils_a_document() -> None:
+    register = {"EFiledlist": [{"ret_prd": "042026", "arn": "A", "rtntype": HOSTILE}]}
+    statement = copy.deepcopy(SHAPES["twob.get"])
+    statement["chksum"] = statement["data"]["gendt"] = HOSTILE
+    del statement["data"]["fc"], statement["data"]["cpsumm"]
+    statement["data"]["docdata"] = {HOSTILE: [{"ctin": "x", "inv": [{"txval": 1}]}]}
+    for name, action, payload in (
+        ("return_register", "register.track", register),
+        ("gstr2b", "twob.get", statement),
+    ):
+        request = Request(GSTIN, "regular", PERIODS[name], datetime(2026, 11, 24, tzinfo=UTC), None)
+        result = await gst_modules()[name].sync(request, ScriptedPortal({action: payload}), MemoryParts())
+        assert isinstance(result, Fetched)
+        assert len(bson.encode({"sections": result.sections, "marker": result.marker})) < 1_000

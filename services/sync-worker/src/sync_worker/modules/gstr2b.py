@@ -32,10 +32,10 @@ from sync_worker.modules.twob_statement import (
     announced,
     body_of,
     differences,
+    documents_by_section,
     head_of,
     part_from,
     part_of,
-    section_counts,
     tally_of,
     totals_of,
 )
@@ -152,7 +152,7 @@ def _checked(head: Head, parts: list[Part]) -> Fetched | Incomplete:
         flags=CHECKED_IDENTITY | (CHECKED_TOTALS if portals is not None else 0),
         marker=head.marker,
         totals=totals if portals is not None else {},
-        sections=section_counts(ours),
+        sections=documents_by_section(ours),
     )
 
 

@@ -14,6 +14,7 @@ from sync_worker.modules.calendar import financial_year_of, month_of
 from sync_worker.modules.canonical import Malformed, canonical, decoded, listed, table
 from sync_worker.modules.conclusions import concluded
 from sync_worker.modules.port import Call, Fetched, Incomplete, Parts, Portal, Refusal, Request, Result
+from sync_worker.modules.portal_names import section_counts
 
 
 class ReturnRegister:
@@ -49,17 +50,13 @@ class ReturnRegister:
 
 async def _fetched(request: Request, rows: list[dict[str, Any]]) -> Fetched:
     body = canonical({"gstin": request.gstin, "fy": request.period, "rows": rows})
-    sections: dict[str, int] = {}
-    for row in rows:
-        kind = str(row.get("rtntype", "other"))
-        sections[kind] = sections.get(kind, 0) + 1
     return Fetched(
         body=body,
         rows=len(rows),
         flags=CHECKED_IDENTITY,
         marker=None,
         totals={},
-        sections=sections,
+        sections=section_counts((row.get("rtntype"), 1) for row in rows),
         delta=await _delta(request, rows),
     )
 

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from sync_worker.modules.calendar import month_of
 from sync_worker.modules.canonical import Malformed, amount, canonical, canonical_list, decoded, listed, table, text
+from sync_worker.modules.portal_names import marker_of, section_counts
 
 HEADS: Final = ("txval", "igst", "cgst", "sgst", "cess")
 _ROWS_FIELDS: Final = ("inv", "nt", "doclist", "boe")
@@ -53,7 +54,7 @@ def head_of(payload: object, gstin: str, period: str) -> Head:
         raise Malformed("the statement belongs to another registration or period")
     fields = {name: value for name, value in data.items() if name not in {*_BLOCKS, "fc"}}
     checksum, made_on = text(body.get("chksum"), "chksum"), text(data.get("gendt"), "gendt")
-    return Head(f"{checksum}|{made_on}", _count(data.get("fc")), {**fields, "chksum": checksum})
+    return Head(marker_of(checksum, made_on), _count(data.get("fc")), {**fields, "chksum": checksum})
 
 
 def part_of(payload: object) -> Part:
@@ -118,12 +119,9 @@ def totals_of(ours: Tally, portals: Tally) -> dict[str, dict[str, str]]:
     return totals
 
 
-def section_counts(tally: Tally) -> dict[str, int]:
+def documents_by_section(tally: Tally) -> dict[str, int]:
     """Documents by section."""
-    counts: Counter[str] = Counter()
-    for (section, _), documents in tally.documents.items():
-        counts[section] += documents
-    return dict(counts)
+    return section_counts((section, documents) for (section, _), documents in tally.documents.items())
 
 
 def _part(data: Mapping[str, Any]) -> Part:
