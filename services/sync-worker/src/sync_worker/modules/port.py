@@ -1,12 +1,13 @@
 """What a module sees of the world: the portal and its own earlier parts, nothing of HTTP, sessions or MongoDB.
 
-A module asks the portal in order, checks that what came is complete, and returns one `Result`. It never waits, never
-retries and never raises for what a portal may answer: refusals are values.
+A module asks the portal in order, checks that what came is complete, and returns one `Result`. It never waits and never
+raises for what a portal may answer: refusals are values. Where a check failed it may look once more at once; every
+later try is the matter of whoever runs it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 from sync_contracts.outcomes import Code, OutcomeClass
@@ -26,11 +27,17 @@ class Answer(Struct, frozen=True):
     raw: bytes
 
 
-class Refusal(Struct, frozen=True):
-    """The portal (or our own limiter or gate) did not answer with data. `code` is the portal's own, never its text.
+SESSION_BUSY: Final = "SESSION_BUSY"
+"""Code of a refusal (class RATE_LIMITED) that is not the portal's: another step of this client's session goes on."""
+LOGIN_GUARD: Final = "LOGIN_GUARD"
+"""Code of a refusal (class CREDENTIAL_INVALID) that is not the portal's: the log-in guard stopped this client until its
+credential changes."""
 
-    Two codes are ours: SESSION_BUSY (class RATE_LIMITED; another step of the client's session goes on: an uncounted
-    CLIENT_SERIAL) and LOGIN_GUARD (class CREDENTIAL_INVALID; no log-in until the credential changes).
+
+class Refusal(Struct, frozen=True):
+    """The portal (or our own limiter, gate, session or guard) did not answer with data.
+
+    `code` is the portal's own or one of the two above, never the portal's text.
     """
 
     outcome: OutcomeClass

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sync_contracts.documents import PortalSessionDocument
 from sync_contracts.outcomes import OutcomeClass
 
-from sync_worker.modules.port import Refusal
+from sync_worker.modules.port import LOGIN_GUARD, SESSION_BUSY, Refusal
 from sync_worker.portal.gsp.guard import is_blocked
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import KeyRing, Keys, TenantVault, opened_ring, sealed_ring
@@ -18,10 +18,6 @@ from sync_worker.portal.gsp.styles import STYLES, Opened
 
 LOCK_FOR: Final = timedelta(seconds=60)
 REFRESH_BEFORE: Final = timedelta(minutes=5)
-SESSION_BUSY: Final = "SESSION_BUSY"
-"""Code of a refusal that is not the portal's: another step of this client's session goes on; uncounted, try again."""
-LOGIN_GUARD: Final = "LOGIN_GUARD"
-"""Code of a refusal that is not the portal's: the log-in guard stopped this client until its credential changes."""
 
 BLOCKED_BY: Final = {
     outcome.value: outcome

@@ -13,11 +13,11 @@ from sync_contracts.documents import OtpRequestDocument, OtpState
 from sync_contracts.outcomes import OutcomeClass
 from sync_contracts.reasons import REASONS
 
-from sync_worker.modules.port import Refusal
+from sync_worker.modules.port import LOGIN_GUARD, SESSION_BUSY, Refusal
 from sync_worker.portal.gsp.guard import LIMIT_PER_DAY, after_success, after_wrong_otp, after_wrong_username, guard_of
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.profile import Profile
-from sync_worker.portal.gsp.session import LOGIN_GUARD, SESSION_BUSY, Stored
+from sync_worker.portal.gsp.session import Stored
 from sync_worker.portal.gsp.styles import Opened
 
 Fields = dict[str, Any]
