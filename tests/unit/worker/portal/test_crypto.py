@@ -12,7 +12,6 @@ from sync_worker.portal.gsp import crypto
 APP_KEY = b"0123456789abcdef0123456789abcdef"
 EK = bytes(range(0x20))
 REK = bytes(range(0x20, 0x40))
-FILE_KEY = bytes(range(0x40, 0x60))
 JSON = b'{"gstin":"27AAPFU0939F1ZV","fp":"042026"}'
 BASE64_TEXT = "eyJnc3RpbiI6IjI3QUFQRlUwOTM5RjFaViIsImZwIjoiMDQyMDI2In0="
 OTP_TEXT = "oT1ITcg5+TjYEN2cbCc7BQ=="
@@ -21,11 +20,6 @@ REK_TEXT = "YaaTbk6PEBwcwfmTtUKg1OJ0Dor61OTRXQ1mGzguyomfO3UEkm+L024xGOkDpM1K"
 DATA = "N4x+ZhaLyd7Qvr4sfXjFcMr8F6nAu9IPkhWjRJmIchkDxEmQK7rCNI+kYXzquiYeOzdoIyH8y7NK2RE3NeF2BA=="
 HMAC = "n3v31RY+bmx/w5j57Yo19807RcEjyyP+NjwwHSwB85w="
 REFRESH_APP_KEY = "2MlXWOM1PlMPpSvRDnO5htjJV1jjNT5TD6Ur0Q5zuYafO3UEkm+L024xGOkDpM1K"
-REQUEST_DATA = "17gmAAVgfIbb3Hnqv8rItx3XV9SXpx3YJ32577DYVrxOvtg+GutPghy0/OvB3OnLtyqJQWuvF6EO1wmeLlN66w=="
-REQUEST_HMAC = "G2DGXYxipGFapBgDH4909s/JTpocnKs2Jrax78udizo="
-MEMBER = b"F6eR/+xIRX+u7cFZitDxkPgTkkXwIoQyQLJQu9xfcK0RBebOPm09mtOzna8r5tKTYDyIXl3k2l5qvBNzNm+8lQ=="
-EK_OF_FILE_SEALED = "o37fP5dauu+Te2LHjVuxV5dLQSc45Q9Fx/nbJUE/J0ufO3UEkm+L024xGOkDpM1K"
-MEMBER_WITHOUT_BASE64 = b"QUHKWKLm7HlJx3/zcU8x2Kt+/kEv4VYhzFJ8Fj/YYOEuhu+7vWkjxilG1QQzcHaG"
 
 
 def test_the_otp_is_sealed_with_the_app_key() -> None:
@@ -63,22 +57,6 @@ def test_a_refresh_sends_the_app_key_under_the_session_key() -> None:
     assert crypto.encrypt_text(APP_KEY, EK) == REFRESH_APP_KEY
 
 
-def test_a_request_with_a_body_is_sealed_with_the_session_key() -> None:
-    assert crypto.seal_request(JSON, EK) == crypto.SealedBody(REQUEST_DATA, REQUEST_HMAC)
-
-
-def test_a_file_key_comes_as_it_is_or_under_the_session_key() -> None:
-    assert crypto.file_key(b64encode(FILE_KEY).decode(), EK) == FILE_KEY
-    assert crypto.file_key(EK_OF_FILE_SEALED, EK) == FILE_KEY
-    assert crypto.file_key("####", EK) is None
-
-
-@pytest.mark.parametrize("text", [MEMBER, b'"' + MEMBER + b'"', MEMBER_WITHOUT_BASE64])
-def test_a_member_of_a_file_opens_in_every_accepted_form(text: bytes) -> None:
-    assert crypto.open_member(text, FILE_KEY) == JSON
-    assert crypto.open_member(text, EK) is None
-
-
 def test_what_is_under_the_certificate_opens_with_the_private_key() -> None:
     keys = PortalKeys(datetime(2026, 11, 24, tzinfo=UTC))
     certificate = crypto.Certificate.from_pem(keys.certificate_pem)
@@ -104,5 +82,3 @@ def test_no_text_breaks_the_reader(text: str, key: bytes) -> None:
     crypto.decrypt_text(text, key)
     crypto.session_key(text, key)
     crypto.open_answer(rek=text, data=text, hmac_text=text, ek=key)
-    crypto.file_key(text, key)
-    crypto.open_member(text.encode("utf-8", "replace"), key)

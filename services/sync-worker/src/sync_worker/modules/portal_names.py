@@ -13,7 +13,7 @@ _SECTION: Final = re.compile(r"[A-Za-z0-9_]{1,16}")
 
 
 def section_counts(counted: Iterable[tuple[object, int]]) -> dict[str, int]:
-    """Records added up by section: at most 64 names of up to 16 letters, digits and underscores, the rest in `other`."""
+    """Records added up by section: at most 64 names of 1 to 16 letters, digits, underscores; the rest in `other`."""
     counts: dict[str, int] = {}
     for portal_name, records in counted:
         name = _section(portal_name)

@@ -8,7 +8,7 @@ import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from datetime import datetime
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -22,13 +22,6 @@ class UnusableCertificate(Exception):
     """What the portal served as its certificate is none, or holds no RSA key."""
 
     log_safe = True
-
-
-class SealedBody(NamedTuple):
-    """A request with a body: `data` and `hmac`, both base64 text."""
-
-    data: str
-    hmac: str
 
 
 class Certificate:
@@ -90,31 +83,6 @@ def open_answer(*, rek: str, data: str, hmac_text: str, ek: bytes) -> bytes | No
     if text is None or not hmac.compare_digest(_mac(text, response_key).encode(), hmac_text.encode()):
         return None
     return from_base64(text)
-
-
-def seal_request(body: bytes, ek: bytes) -> SealedBody:
-    """A request body: base64 text under EK, HMAC over that text with EK."""
-    text = b64encode(body)
-    return SealedBody(encrypt_text(text, ek), _mac(text, ek))
-
-
-def file_key(ek_text: str, ek: bytes) -> bytes | None:
-    """The key of a file: 32 bytes as they are, or 48 bytes that are the key under the session key."""
-    decoded = from_base64(ek_text)
-    if decoded is None or len(decoded) == KEY_BYTES:
-        return decoded
-    return _key(decrypt_text(ek_text, ek))
-
-
-def open_member(text: bytes, key: bytes) -> bytes | None:
-    """The JSON of a file's member: quotes and the base64 step inside are both optional."""
-    plain = decrypt_text(text.strip().strip(b'"').decode("ascii", "replace"), key)
-    if plain is None:
-        return None
-    inner = plain.strip().strip(b'"')
-    if inner[:1] in {b"{", b"["}:
-        return inner
-    return from_base64(inner)
 
 
 def from_base64(text: str | bytes) -> bytes | None:
