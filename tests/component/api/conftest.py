@@ -44,17 +44,17 @@ class Clock:
 
 
 class Bus:
-    """Keeps published session commands; `reply` plays the worker for each, `fail` loses them all."""
+    """Keeps published session commands; `reply` plays the worker for each, `fail` is raised instead."""
 
     def __init__(self) -> None:
         self.commands: list[SessionCommand] = []
         self.reply: Callable[[SessionCommand], Any] | None = None
-        self.fail = False
+        self.fail: Exception | None = None
 
     async def publish(self, topic: str, records: Sequence[SessionRecord]) -> None:
         assert topic == SESSIONS.name
         if self.fail:
-            raise ConnectionError("not acknowledged")
+            raise self.fail
         for record in records:
             command = sessions.decode(record.value)
             self.commands.append(command)

@@ -52,6 +52,7 @@ CALLS = (
     Call("DELETE", "/v1/client-imports/{import_id}", "clients:write"),
     Call("GET", "/v1/access", "access:read"),
     Call("GET", "/v1/clients/{client_id}/access", "access:read"),
+    Call("POST", "/v1/clients/{client_id}/access-checks", "access:read", None, KEY),
     Call("POST", "/v1/clients/{client_id}/otp-requests", "otp:write", {}, KEY),
     Call("GET", "/v1/otp-requests/{request_id}", "otp:write"),
     Call("POST", "/v1/otp-requests/{request_id}/submit", "otp:write", {"otp": "123456"}, KEY),

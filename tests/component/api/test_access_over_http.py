@@ -204,10 +204,10 @@ async def test_a_lost_submit_is_told_and_may_be_repeated(http: httpx.AsyncClient
     await firm_of(api.database, 1)
     api.bus.reply = worker(api, OTP_REQUEST={"state": "sent"}, OTP_SUBMIT={"state": "accepted"})
     request = (await ask(http)).json()["id"]
-    api.bus.fail = True
+    api.bus.fail = ConnectionError("not acknowledged")
     lost = await submit(http, request)
     assert (lost.status_code, lost.json()["code"], lost.headers["retry-after"]) == (503, "unavailable", "5")
-    api.bus.fail = False
+    api.bus.fail = None
     assert (await submit(http, request)).status_code == 200
 
 
@@ -242,3 +242,67 @@ async def test_access_is_listed_by_reason(http: httpx.AsyncClient, api: Api) -> 
     without = (await http.get("/v1/access", params={"reason": "no_access"})).json()
     assert [item["client_id"] for item in without["items"]] == ["c_one_9"]
     assert (await http.get("/v1/access", params={"ready": "true"})).json()["total_size"] == 0
+
+
+async def test_each_submission_has_a_number_of_its_own(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 1)
+    api.bus.reply = worker(api, OTP_REQUEST={"state": "sent"}, OTP_SUBMIT={"state": "rejected", "tries_left": 1})
+    request = (await ask(http)).json()["id"]
+    for _ in range(2):
+        await submit(http, request, "000000")
+    assert [c.submission for c in api.bus.commands if c.step == "OTP_SUBMIT"] == [1, 2]
+    stored = await api.database["otp_requests"].find_one({"_id": request})
+    assert stored is not None
+    assert stored["submission"] == 2
+
+
+@pytest.mark.parametrize("error", [ConnectionError("not acknowledged"), RuntimeError("the producer is broken")])
+async def test_an_otp_request_that_was_not_told_to_a_worker_ends_as_failed(
+    http: httpx.AsyncClient, api: Api, error: Exception
+) -> None:
+    await firm_of(api.database, 1)
+    api.bus.fail = error
+    assert (await ask(http)).status_code in (500, 503)
+    api.bus.fail = None
+    again = await ask(http)
+    assert (again.json()["state"], again.json()["reason"]) == ("failed", "interrupted")
+    assert (await ask(http, "o2")).json()["state"] == "requested"
+
+
+async def test_a_code_may_be_entered_again_after_whatever_went_wrong(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 1)
+    api.bus.reply = worker(api, OTP_REQUEST={"state": "sent"}, OTP_SUBMIT={"state": "accepted"})
+    request = (await ask(http)).json()["id"]
+    api.bus.fail = RuntimeError("the producer is broken")
+    assert (await submit(http, request)).status_code == 500
+    api.bus.fail = None
+    assert (await submit(http, request)).status_code == 200
+    assert api.bus.commands[-1].submission == 2, "the lost code, should it come after all, is no later one"
+
+
+async def test_a_step_that_nobody_answers_is_told_as_failed(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 1)
+    request = (await ask(http)).json()["id"]
+    api.clock.forward(timedelta(minutes=14))
+    assert (await http.get(f"/v1/otp-requests/{request}")).json()["state"] == "requested"
+    api.clock.forward(timedelta(minutes=2))
+    told = (await http.get(f"/v1/otp-requests/{request}")).json()
+    assert (told["state"], told["reason"]) == ("failed", "interrupted")
+
+
+async def test_a_check_of_the_session_leaves_the_open_request_open(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 1)
+    until = api.clock() + timedelta(hours=6)
+    api.bus.reply = worker(api, OTP_REQUEST={"state": "sent"}, CHECK={"state": "accepted", "session_until": until})
+    request = (await ask(http)).json()["id"]
+    check = await http.post("/v1/clients/c_one_1/access-checks", headers=NO_WAIT)
+    assert (check.status_code, check.json()["state"]) == (200, "accepted")
+    assert check.json()["session_until"] == "2026-11-23T11:30:00.000Z"
+    assert api.bus.commands[-1].step == "CHECK"
+    assert (await http.get(ACCESS)).json()["open_otp_request_id"] == request
+
+
+async def test_a_check_that_is_still_out_is_told_as_such(http: httpx.AsyncClient, api: Api) -> None:
+    await firm_of(api.database, 1)
+    check = await http.post("/v1/clients/c_one_1/access-checks", headers=NO_WAIT)
+    assert (check.status_code, check.json()["state"]) == (202, "requested")

@@ -108,29 +108,36 @@ class AccessStore:
         return {document["client"]: document["_id"] for document in found}
 
     async def new_request(self, tenant: TenantScope, request: OtpRequestDocument) -> bool:
-        """Store a new request (OTP or log-out) and close the client's older ones; False when it exists already."""
+        """Store a new request (OTP, check or log-out); False when it exists already."""
         try:
             await self._requests.insert_one(tenant.owned(request))
         except DuplicateKeyError:
             return False
-        older = {"client": request["client"], "state": {"$in": list(OPEN)}, "_id": {"$ne": request["_id"]}}
-        await self._requests.update_many(tenant.only(older), {"$set": {"state": "closed"}})
         return True
+
+    async def close_others(self, tenant: TenantScope, client: str, request_id: str) -> None:
+        """Close the client's other open requests: a newer one takes their place."""
+        older = {"client": client, "state": {"$in": list(OPEN)}, "_id": {"$ne": request_id}}
+        await self._requests.update_many(tenant.only(older), {"$set": {"state": "closed"}})
 
     async def request(self, tenant: TenantScope, request_id: str) -> dict[str, Any] | None:
         """The OTP request, None when this tenant has none of that id."""
         return await self._requests.find_one(tenant.only({"_id": request_id}))
 
     async def move_request(
-        self, tenant: TenantScope, request_id: str, frm: Sequence[str], to: str, now: datetime | None = None
+        self, tenant: TenantScope, request_id: str, frm: Sequence[str], fields: Mapping[str, Any]
+    ) -> None:
+        """Set state and other fields of a request that is in one of the states, else nothing."""
+        wanted = tenant.only({"_id": request_id, "state": {"$in": list(frm)}})
+        await self._requests.update_one(wanted, {"$set": dict(fields)})
+
+    async def submit_request(
+        self, tenant: TenantScope, request_id: str, frm: Sequence[str], now: datetime
     ) -> dict[str, Any] | None:
-        """Take the request from one of the states to another, unless it has expired; None when in none of them."""
-        wanted: dict[str, Any] = {"_id": request_id, "state": {"$in": list(frm)}}
-        if now is not None:
-            wanted["expires_at"] = {"$gt": now}
-        return await self._requests.find_one_and_update(
-            tenant.only(wanted), {"$set": {"state": to}}, return_document=ReturnDocument.AFTER
-        )
+        """Take the request to `submitted` with the next submission number; None when it takes no code any more."""
+        wanted = tenant.only({"_id": request_id, "state": {"$in": list(frm)}, "expires_at": {"$gt": now}})
+        change = {"$set": {"state": "submitted"}, "$inc": {"submission": 1}}
+        return await self._requests.find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
 
 
 def _credential_id(tenant: TenantScope, client_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from bucket_api.access.credentials import Credentials
 from bucket_api.access.steps import Publisher, SessionSteps
 from bucket_api.access.store import AccessStore
 from bucket_api.buckets.attempts import AttemptReader
@@ -34,7 +35,7 @@ class Services:
     clients: ClientStore
     imports: ClientImports
     access: AccessStore
-    encryptors: Encryptors
+    credentials: Credentials
     steps: SessionSteps
     buckets: BucketStore
     creation: BucketCreation
@@ -60,7 +61,7 @@ def services_over(
         clients=clients,
         imports=ClientImports(database, clients, access, encryptors, now),
         access=access,
-        encryptors=encryptors,
+        credentials=Credentials(access, encryptors, now),
         steps=SessionSteps(access, encryptors, publisher, now),
         buckets=buckets,
         creation=BucketCreation(database, buckets, access, now),

@@ -5,16 +5,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from bucket_api.access.readiness import Readiness, readiness
-from bucket_api.access.store import USERNAME_FIELD
+from bucket_api.access.steps import UNDER_WAY, Ask
 from bucket_api.http.auth import AccessRead, AccessWrite, OtpWrite
 from bucket_api.http.paging import cursor
 from bucket_api.http.schemas.access import (
     AccessAnswer,
+    AccessCheckAnswer,
     CredentialBody,
     OtpAskBody,
     OtpRequestAnswer,
     OtpSubmitBody,
     access_answer,
+    check_answer,
     otp_answer,
 )
 from bucket_api.http.schemas.kinds import ListOf
@@ -25,7 +27,6 @@ from bucket_api.scope import TenantScope
 router = APIRouter(prefix="/v1", tags=["access"])
 
 AccessReason = Literal["no_access", "login_guard", "otp_required", "consent_expired"]
-_UNDER_WAY = ("requested", "sending", "submitted", "verifying")
 
 
 @router.get("/access")
@@ -61,16 +62,7 @@ async def get_access(caller: AccessRead, app: App, client_id: str) -> AccessAnsw
 async def put_credential(caller: AccessWrite, app: App, client_id: str, body: CredentialBody) -> None:
     """Put the client's portal user on file, encrypted. It can never be read again. Releases the log-in guard."""
     await _known(app, caller.tenant, client_id)
-    encryptor = await app.encryptors.of(caller.tenant)
-    sealed = encryptor.encrypt(body.username.encode(), client_id, USERNAME_FIELD)
-    await app.access.put_credentials(
-        caller.tenant,
-        [(client_id, sealed)],
-        key_version=encryptor.key_version,
-        now=app.now(),
-        by=caller.subject,
-        replace=True,
-    )
+    await app.credentials.put(caller.tenant, client_id, body.username, by=caller.subject)
 
 
 @router.delete("/clients/{client_id}/credential", status_code=204)
@@ -80,6 +72,18 @@ async def delete_credential(caller: AccessWrite, app: App, client_id: str, trace
     if not await app.access.remove_credential(caller.tenant, client_id):
         raise not_found()
     await app.steps.log_out(caller.tenant, client_id, by=caller.subject, trace=trace.traceparent)
+
+
+@router.post("/clients/{client_id}/access-checks", status_code=202)
+async def check_access(
+    caller: AccessRead, app: App, client_id: str, wait: Wait, trace: TraceOf, response: Response
+) -> AccessCheckAnswer:
+    """Whether the client's portal session lives or can be extended; never sends an OTP. 202 while that is not known."""
+    await _known(app, caller.tenant, client_id)
+    by, parent = caller.subject, trace.traceparent
+    check = await app.steps.check(caller.tenant, client_id, by=by, trace=parent, wait_s=wait)
+    response.status_code = 202 if check["state"] in UNDER_WAY else 200
+    return check_answer(check)
 
 
 @router.post("/clients/{client_id}/otp-requests", status_code=201)
@@ -95,16 +99,9 @@ async def ask_otp(
 ) -> OtpRequestAnswer:
     """Ask the portal to send the taxpayer an OTP. 202 while the portal has not answered: then poll the request."""
     await _known(app, caller.tenant, client_id)
-    request, replayed = await app.steps.ask(
-        caller.tenant,
-        client_id,
-        key=key,
-        consent=body.consent,
-        by=caller.subject,
-        trace=trace.traceparent,
-        wait_s=wait,
-    )
-    response.status_code = 202 if request["state"] in _UNDER_WAY else 201
+    asked = Ask(key, body.consent, caller.subject)
+    request, replayed = await app.steps.ask(caller.tenant, client_id, asked, trace=trace.traceparent, wait_s=wait)
+    response.status_code = 202 if request["state"] in UNDER_WAY else 201
     response.headers["location"] = f"/v1/otp-requests/{request['_id']}"
     response.headers.update({"idempotent-replayed": "true"} if replayed else {})
     return otp_answer(request)
@@ -128,7 +125,7 @@ async def submit_otp(
 ) -> OtpRequestAnswer:
     """Enter the code that the taxpayer read out. 202 while the portal has not answered."""
     request = await app.steps.submit(caller.tenant, request_id, body.otp, trace=trace.traceparent, wait_s=wait)
-    response.status_code = 202 if request["state"] in _UNDER_WAY else 200
+    response.status_code = 202 if request["state"] in UNDER_WAY else 200
     match request["state"]:
         case "rejected":
             raise Refusal("otp_rejected", tries_left=request["tries_left"])

@@ -85,6 +85,16 @@ class AccessAnswer(Answer):
     open_otp_request_id: str | None
 
 
+class AccessCheckAnswer(Answer):
+    """A check of the portal session. `accepted`: it lives until `session_until`; `failed`: see `reason`."""
+
+    id: str
+    client_id: str
+    state: str
+    reason: str | None
+    session_until: Instant | None
+
+
 class OtpRequestAnswer(Answer):
     """An OTP request. `tries_left` only when the portal tells."""
 
@@ -146,4 +156,15 @@ def otp_answer(request: Mapping[str, Any]) -> OtpRequestAnswer:
         sent_at=request.get("sent_at"),
         expires_at=request["expires_at"],
         session_until=request.get("session_until"),
+    )
+
+
+def check_answer(check: Mapping[str, Any]) -> AccessCheckAnswer:
+    """The check as it is told."""
+    return AccessCheckAnswer(
+        id=check["_id"],
+        client_id=check["client"],
+        state=SHOWN_STATE.get(check["state"], check["state"]),
+        reason=check["reason"],
+        session_until=check.get("session_until"),
     )
