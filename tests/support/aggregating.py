@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from status_aggregator.aggregator import Aggregator, Stores
 from status_aggregator.applying import Applied
 from status_aggregator.completion import Miscount
-from status_aggregator.intake import Refused
+from status_aggregator.intake import Record, Refused
 from status_aggregator.publishing import Outgoing
 from status_aggregator.sweeps import Swept
+from sync_contracts.events import Event
+from sync_contracts.pages import Page
 from sync_contracts.units import DEFAULT_LIMITS, Limits
 
 from tests.support.memory_stores import MemoryBuckets, MemoryNotices, MemoryPages
+from tests.support.planted import Plan
+from tests.support.records import Events, record
 
 ALL_SHARDS = tuple(range(32))
+ONE_PAGE = Plan(clients=2, columns=2)
 
 
 class Clock:
@@ -108,3 +113,23 @@ class MemoryWorld:
         )
         made.assign(ALL_SHARDS)
         return made
+
+
+def log(*happened: Event) -> list[Record]:
+    """The events as the records of a log."""
+    return [record(event, offset) for offset, event in enumerate(happened)]
+
+
+def states(world: MemoryWorld, page: Page) -> str:
+    """Letters of the page's units as stored."""
+    return "".join(unit.s for row in world.pages.stored[page.id].rows for unit in row)
+
+
+def all_units(attempt: int = 1) -> list[tuple[int, int, int]]:
+    """Address and attempt of each unit of `ONE_PAGE`."""
+    return [(ci, mi, attempt) for ci in (0, 1) for mi in (0, 1)]
+
+
+def run_to_end(of_page: Events) -> list[Event]:
+    """Every unit of `ONE_PAGE` dispatched and succeeded."""
+    return [of_page.dispatched(*all_units()), *(of_page.succeeded(ci, mi, a) for ci, mi, a in all_units())]
