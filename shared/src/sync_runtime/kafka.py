@@ -80,9 +80,14 @@ def consumer(
         group_instance_id=f"{group}.{settings.instance_id}" if static_member else None,
         max_poll_records=max_poll_records,
         auto_offset_reset=auto_offset_reset,
-        partition_assignment_strategy=[StickyPartitionAssignor],
+        partition_assignment_strategy=[_own_assignor()],
         **{**CONSUMER, "session_timeout_ms": session_timeout_ms},
     )
+
+
+def _own_assignor() -> type[StickyPartitionAssignor]:
+    """A class for one consumer: the library keeps a member's assignment in class attributes, shared by its process."""
+    return type("StickyPartitionAssignor", (StickyPartitionAssignor,), {})
 
 
 def broker(settings: RuntimeSettings) -> KafkaBroker:
