@@ -3,20 +3,28 @@
 import os
 from typing import Final
 
-import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_worker.modules.port import Fetched, Observed, Parts, Portal, Refusal, Request, Result, SyncModule
+from sync_worker.portal.gsp.client import GspClient
+from sync_worker.portal.gsp.envelope import Reply
+from sync_worker.portal.gsp.profile import Question
 
 NULL: Final = "null"
 STORED: Final = "stored"
 WAITING: Final = "waiting"
 BODY_BYTES: Final = 2_000
 CALL_MS: Final = 200
-CALL_TIMEOUT_S: Final = 30.0
 CONNECTIONS: Final = 600
 """More than units in flight."""
+NO_CONTENT: Final = 204
+QUESTION: Final = Question(
+    action="bench",
+    method="GET",
+    path="bench/null",
+    query={"delay_ms": str(CALL_MS)},
+    headers={},
+    body=None,
+)
 
 
 class NullModule:
@@ -43,28 +51,20 @@ class StoringModule:
 
 
 class WaitingModule:
-    """Makes one call that takes 200 ms at the other end, as a worker would make it, and stores nothing."""
+    """Makes one call that takes 200 ms at the other end, by the product's own client, and stores nothing."""
 
     name = WAITING
     stores = False
 
     def __init__(self, address: str) -> None:
-        self._url = f"{address}/bench/null?delay_ms={CALL_MS}"
-        self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(client=_session, trust_env=False), timeout=CALL_TIMEOUT_S, trust_env=False
-        )
+        self._client = GspClient(address, connections=CONNECTIONS)
 
     async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:  # noqa: ARG002
         """Call and wait."""
-        answer = await self._http.get(self._url)
-        if answer.status_code == httpx.codes.NO_CONTENT:
+        reply = await self._client.send(QUESTION)
+        if isinstance(reply, Reply) and reply.http == NO_CONTENT:
             return Observed(Code.EMPTY, None)
-        return Refusal(OutcomeClass.UNKNOWN, http=answer.status_code)
-
-
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=CONNECTIONS)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        return Refusal(OutcomeClass.UNKNOWN)
 
 
 def all_modules() -> dict[str, SyncModule]:

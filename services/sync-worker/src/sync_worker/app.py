@@ -51,6 +51,8 @@ SERVICE = "sync-worker"
 STALLED_AFTER_S = {"commands": 120.0, "sessions": 180.0}
 """A loop that has not moved for so long is stalled; a revoke may take 25 s of it, a session step 90 s."""
 CLOSE_DEADLINE_S = 5.0
+SPARE_CONNECTIONS = 20
+"""For session steps, beside a connection for each unit that runs."""
 DRAIN_S = 35.0
 """Running units have 25 s, then their offsets are committed."""
 
@@ -90,7 +92,7 @@ class WorkerService:
         self._producer = kafka.producer(settings)
         self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=200)
         self._sessions = kafka.consumer(settings, SESSION_GROUP, max_poll_records=50)
-        self._portal = GspClient(settings.portal_url)
+        self._portal = GspClient(settings.portal_url, connections=settings.max_inflight + SPARE_CONNECTIONS)
         self._publisher = PartitionBatches(self._producer, topic_prefix=settings.topic_prefix)
         self._offsets = Offsets(self._commands, settings.prefixed(COMMANDS.name), time.monotonic)
         self._emitter = Emitter(self._publisher, self._offsets.finish)

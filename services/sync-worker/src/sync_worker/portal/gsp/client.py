@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import partial
 from typing import Final, Literal
 
 import aiohttp
@@ -17,7 +17,8 @@ from sync_worker.portal.gsp.profile import Question
 CONNECT_S: Final = 5.0
 TOTAL_S: Final = 60.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-MAX_CONNECTIONS: Final = 200
+CONNECTIONS: Final = 200
+HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "sync-bucket"}
 
 
 class Unreachable(Struct, frozen=True):
@@ -28,50 +29,56 @@ class Unreachable(Struct, frozen=True):
 
 
 class GspClient:
-    """Sends one request at a time, never twice, follows no redirect, keeps no cookie and reads no proxy settings."""
+    """Sends one request at a time, never twice, follows no redirect, keeps no cookie and reads no proxy settings.
+
+    The library's own client would do all of these and half as much work again for each call, so requests go to its
+    transport. `connections`: calls under way at most; later ones wait, within their 60 s.
+    """
 
     def __init__(
         self,
         base_url: str,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        connections: int = CONNECTIONS,
         total_s: float = TOTAL_S,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._total_s = total_s
         self._max_body_bytes = max_body_bytes
-        self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
-            transport=transport or AiohttpTransport(client=_session, trust_env=False),
-            timeout=httpx.Timeout(total_s, connect=CONNECT_S),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            trust_env=False,
-        )
+        self._base_url = base_url.rstrip("/")
+        self._transport = transport or AiohttpTransport(client=partial(_session, connections), trust_env=False)
+        self._extensions = {"timeout": httpx.Timeout(total_s, connect=CONNECT_S).as_dict()}
 
     async def send(self, question: Question) -> Reply | Unreachable:
         """One request, one answer of at most 64 MiB within 60 s."""
-        request = self._http.build_request(
+        request = httpx.Request(
             question.method,
-            question.path,
+            self._url(question.path),
             params=dict(question.query) or None,
-            headers=dict(question.headers),
+            headers={**HEADERS, **question.headers},
             json=None if question.body is None else dict(question.body),
+            extensions=self._extensions,
         )
         return await self._exchange(request)
 
     async def fetch(self, path: str) -> Reply | Unreachable:
         """A public resource of the GSP without parameters, such as its certificate."""
-        return await self._exchange(self._http.build_request("GET", path))
+        request = httpx.Request("GET", self._url(path), headers=HEADERS, extensions=self._extensions)
+        return await self._exchange(request)
 
     async def aclose(self) -> None:
         """Close the connections; belongs to the composition root."""
-        await self._http.aclose()
+        await self._transport.aclose()
+
+    def _url(self, path: str) -> str:
+        return f"{self._base_url}/{path.removeprefix('/')}"
 
     async def _exchange(self, request: httpx.Request) -> Reply | Unreachable:
         elapsed_ms = _stopwatch()
         try:
             async with asyncio.timeout(self._total_s):
-                response = await self._http.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
                 try:
                     body = await self._body(response)
                 finally:
@@ -94,9 +101,9 @@ class GspClient:
         return bytes(body)
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(connections: int) -> aiohttp.ClientSession:
     """Made inside the running loop; the library underneath keeps cookies of its own unless told not to."""
-    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS)
+    connector = aiohttp.TCPConnector(limit=connections)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
