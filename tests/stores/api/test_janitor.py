@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from bucket_api.access.store import AccessStore
+from bucket_api.buckets import janitor
+from bucket_api.buckets.cancelling import Cancelling
 from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.janitor import BUCKET_AGE, ORPHAN_AGE, PAUSED_AGE, Janitor, Swept
 from bucket_api.buckets.store import BucketStore
@@ -109,3 +111,14 @@ async def test_a_bucket_paused_for_a_month_is_cancelled(database: Database) -> N
     stored = await database["buckets"].find_one({"_id": bucket})
     assert stored is not None
     assert stored["control"] == "CANCEL"
+    again = await Cancelling(BucketStore(database), lambda: NOW).cancel(TENANT, bucket, key="k", by="us_x", reason=None)
+    assert (again.control["by"], again.control["reason"]) == ("janitor", "paused for 30 days")
+
+
+async def test_orphans_are_found_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(janitor, "BATCH", 3)
+    await start(database)
+    old = int((NOW - timedelta(days=2)).timestamp() * 1000)
+    await database["bucket_pages"].insert_many({"_id": f"b_x{n}:0", "b": f"b_x{n}", "touched": old} for n in range(8))
+    assert (await sweep(database, timedelta())).orphan_pages == 8
+    assert await count(database, "bucket_pages") == 2

@@ -5,14 +5,18 @@ Every step may be repeated and may run in several processes at once.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import uuid5
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from msgspec import Struct
 from pymongo.errors import PyMongoError
 from sync_contracts import collections
+from sync_contracts.buckets import BUCKET_NAMESPACE
+
+from bucket_api.buckets.store import CONTROLS
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,10 @@ PAUSED_AGE: Final = timedelta(days=30)
 BATCH: Final = 500
 EVERY_S: Final = 86_400.0
 FIRST_AFTER_S: Final = 300.0
+NAME: Final = "janitor"
+FORGOTTEN: Final = "paused for 30 days"
+NO_KEY: Final = ""
+"""Callers' keys have at least one character."""
 TERMINAL: Final = {"$in": ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED"]}
 
 
@@ -65,15 +73,23 @@ class Janitor:
         )
 
     async def _delete_orphans(self) -> int:
-        """Pages of starts that never came to a bucket. The delete repeats the age: a start may be going on."""
-        with_pages = await self._pages.distinct("b")
+        """Pages of starts that never came to a bucket."""
         deleted = 0
-        for start in range(0, len(with_pages), BATCH):
-            batch = with_pages[start : start + BATCH]
-            known = {bucket["_id"] async for bucket in self._buckets.find({"_id": {"$in": batch}}, {"_id": 1})}
-            for orphan in sorted(set(batch) - known):
-                wanted = {"b": orphan, "touched": {"$lt": self._ago_ms(ORPHAN_AGE)}}
-                deleted += (await self._pages.delete_many(wanted)).deleted_count
+        batch: list[str] = []
+        async for group in self._pages.aggregate([{"$group": {"_id": "$b"}}], allowDiskUse=True, batchSize=BATCH):
+            batch.append(group["_id"])
+            if len(batch) == BATCH:
+                deleted += await self._delete_orphans_of(batch)
+                batch = []
+        return deleted + await self._delete_orphans_of(batch)
+
+    async def _delete_orphans_of(self, batch: Sequence[str]) -> int:
+        """The delete repeats the age: a start may be going on."""
+        known = {bucket["_id"] async for bucket in self._buckets.find({"_id": {"$in": list(batch)}}, {"_id": 1})}
+        deleted = 0
+        for orphan in sorted(set(batch) - known):
+            wanted = {"b": orphan, "touched": {"$lt": self._ago_ms(ORPHAN_AGE)}}
+            deleted += (await self._pages.delete_many(wanted)).deleted_count
         return deleted
 
     async def _purge(self) -> int:
@@ -107,15 +123,25 @@ class Janitor:
         return (await self._buckets.delete_many(wanted)).deleted_count
 
     async def _cancel_forgotten(self) -> int:
-        """Buckets that were paused a month ago."""
+        """Buckets that were paused a month ago, each in the round in which it was found."""
         wanted = {"status": "RUNNING", "control": "PAUSE", "control_at": {"$lt": self._ago_ms(PAUSED_AGE)}}
-        fields = {
-            "control": "CANCEL",
-            "control_by": "janitor",
-            "control_at": self._ago_ms(timedelta()),
-            "control_reason": "paused for 30 days",
+        found = await self._buckets.find(wanted, {"round": 1}).limit(BATCH).to_list(BATCH)
+        cancelled = 0
+        for bucket in found:
+            change = self._cancel_of(bucket["_id"])
+            same = {"_id": bucket["_id"], "round": bucket["round"], **wanted}
+            cancelled += (await self._buckets.update_one(same, change)).modified_count
+        return cancelled
+
+    def _cancel_of(self, bucket: str) -> dict[str, Any]:
+        at = self._ago_ms(timedelta())
+        action = f"ac_{uuid5(BUCKET_NAMESPACE, f'{bucket}:{at}').hex}"
+        control = {"id": action, "kind": "cancel", "key": NO_KEY, "by": NAME, "at": at, "reason": FORGOTTEN}
+        return {
+            "$set": {"control": "CANCEL", "control_by": NAME, "control_at": at, "control_reason": FORGOTTEN},
+            "$push": {"controls": {"$each": [control], "$slice": -CONTROLS}},
+            "$inc": {"rev": 1},
         }
-        return (await self._buckets.update_many(wanted, {"$set": fields, "$inc": {"rev": 1}})).modified_count
 
     def _ago_ms(self, age: timedelta) -> int:
         return int((self._now() - age).timestamp() * 1000)
