@@ -53,6 +53,14 @@ async def test_a_second_cancel_is_the_same_wish(http: httpx.AsyncClient, api: Ap
     assert len(stored["controls"]) == 1
 
 
+async def test_the_key_of_a_cancel_is_good_for_one_body(http: httpx.AsyncClient, api: Api) -> None:
+    bucket = await running(http, api)
+    assert (await cancel(http, bucket, note="wrong month")).status_code == 202
+    assert (await cancel(http, bucket, note="wrong month")).headers["idempotent-replayed"] == "true"
+    refused = await cancel(http, bucket, note="another month")
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+
+
 async def test_parallel_cancels_leave_one_control(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await running(http, api)
     answers = await asyncio.gather(*(cancel(http, bucket, f"c{n}") for n in range(20)))

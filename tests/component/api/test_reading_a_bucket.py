@@ -8,7 +8,10 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
+from bucket_api.buckets import attempts
 from bucket_api.buckets.units import STATE_CODES
+from bucket_api.scope import TenantScope
 
 from tests.component.api.conftest import Api
 from tests.component.api.firm import ONLY_2B, add_clients, client_document, firm_of, start, started
@@ -245,6 +248,32 @@ async def test_attempts_are_told_once_each(http: httpx.AsyncClient, api: Api) ->
     assert items[1]["trace_id"] == "ab" * 16
 
 
+async def test_attempts_of_a_unit_are_found_among_those_of_a_busy_page(
+    http: httpx.AsyncClient, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MAX_DOCUMENTS", 2)
+    bucket = await mixed(http, api)
+    rest = ["PORTAL_ERROR", True, aggregator.NOW_MS, 5, 800, 2, 500, None, None]
+    rows = [{"b": bucket, "p": 0, "u": [[0, 1, n, *rest]]} for n in range(9)]
+    await api.database["attempts"].insert_many(
+        [*rows, {"b": bucket, "p": 0, "u": [[0, 0, 1, *rest], [1, 1, 1, *rest]]}]
+    )
+    items = (await http.get(f"/v1/buckets/{bucket}/units/u_1_1/attempts")).json()["items"]
+    assert [item["attempt"] for item in items] == [1]
+
+
+async def test_numbers_and_attempts_are_those_of_the_own_buckets_only(http: httpx.AsyncClient, api: Api) -> None:
+    bucket = await mixed(http, api)
+    rest = ["PORTAL_ERROR", True, aggregator.NOW_MS, 5, 800, 2, 500, None, None]
+    await api.database["attempts"].insert_one({"b": bucket, "p": 0, "u": [[1, 1, 1, *rest]]})
+    own, foreign = TenantScope("t_one"), TenantScope("t_two")
+    services = api.app.state.services
+    assert await services.attempts.of(own, bucket, 0, 1, 1)
+    assert await services.attempts.of(foreign, bucket, 0, 1, 1) == []
+    assert await services.buckets.views(own, bucket)
+    assert await services.buckets.views(foreign, bucket) == []
+
+
 async def test_the_statement_is_recounted_from_storage_and_adds_up(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await ended(http, api)
     stored = [("c_one_1", "notices", "-", "aa", 3), ("c_one_1", "return_register", "2026-27", "bb", 7)]
@@ -355,6 +384,9 @@ async def test_buckets_are_listed_newest_first_and_by_status(http: httpx.AsyncCl
     running = (await http.get("/v1/buckets", params={"status": "running"})).json()
     assert [bucket["id"] for bucket in running["items"]] == [i for i in ids[::-1] if i != ids[2]]
     assert (await http.get("/v1/buckets", params={"status": ["complete", "failed"]})).json()["total_size"] == 1
+    await http.post(f"/v1/buckets/{ids[0]}/actions", json={"kind": "cancel"}, headers={"idempotency-key": "c"})
+    assert (await http.get("/v1/buckets", params={"status": "running"})).json()["total_size"] == 3
+    assert (await http.get("/v1/buckets", params={"status": "cancelling"})).json()["total_size"] == 1
     mine = await api.caller("t_one", subject="us_other").get("/v1/buckets", params={"created_by": "me"})
     assert mine.json()["total_size"] == 0
 

@@ -129,7 +129,8 @@ async def test_another_start_of_a_running_plan_opens_the_same_bucket(http: httpx
     assert (other.status_code, other.headers["bucket-reused"]) == (200, "true")
     assert (other.json()["id"], other.json()["created_by"]["id"]) == (first["id"], "us_administrator")
     replay = await start(colleague, {"selection": {"all": True}, "modules": ["gstr2b"], "name": "Mine"}, "k2")
-    assert (replay.status_code, replay.json()["id"]) == (202, first["id"])
+    assert (replay.status_code, replay.json()["id"], replay.headers["bucket-reused"]) == (200, first["id"], "true")
+    assert replay.headers["idempotent-replayed"] == "true"
     changed = await start(colleague, ONLY_2B, "k2")
     assert changed.json()["code"] == "idempotency_key_reused"
 

@@ -171,6 +171,46 @@ async def test_an_overtaken_start_of_the_same_plan_opens_the_other_bucket(databa
     assert isinstance(replay, Replayed)
 
 
+class LookingLate(BucketStore):
+    """Looks for the key before, and for a running bucket after another request with the same key was served."""
+
+    def __init__(self, database: Database, first: Start) -> None:
+        super().__init__(database)
+        self._database, self._first = database, first
+
+    async def active_of_plan(self, tenant: TenantScope, plan_sha: str) -> dict[str, Any] | None:
+        await creation(self._database).start(tenant, self._first)
+        return await super().active_of_plan(tenant, plan_sha)
+
+
+async def test_two_starts_with_one_key_and_body_are_a_start_and_its_replay(database: Database) -> None:
+    second = await creation(database, LookingLate(database, wish())).start(TENANT, wish())
+    assert isinstance(second, Replayed)
+    assert not second.reused
+    (bucket,) = await database["buckets"].find().to_list(None)
+    assert bucket["also_keys"] == []
+
+
+async def test_two_starts_with_one_key_and_other_bodies_do_not_share_a_bucket(database: Database) -> None:
+    for first in (wish(), wish("k1", body={"name": "other"})):
+        second = wish("k1", body={"name": "mine"})
+        with pytest.raises(Refusal) as refused:
+            await creation(database, LookingLate(database, first)).start(TENANT, second)
+        assert refused.value.code == "idempotency_key_reused"
+        assert isinstance(await creation(database).start(TENANT, first), Replayed)
+        await database["buckets"].delete_many({})
+
+
+async def test_two_later_starts_with_one_key_and_other_bodies_do_not_share_a_bucket(database: Database) -> None:
+    await creation(database).start(TENANT, wish("k1"))
+    store = LookingLate(database, wish("k2"))
+    with pytest.raises(Refusal):
+        await creation(database, store).start(TENANT, wish("k2", body={"name": "mine"}))
+    again = await creation(database).start(TENANT, wish("k2"))
+    assert isinstance(again, Replayed)
+    assert again.reused
+
+
 async def test_a_running_bucket_that_ends_in_between_does_not_block_the_start(database: Database) -> None:
     """The plan is taken when the bucket is inserted and free when the other one is looked up."""
 

@@ -7,6 +7,8 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from msgspec import Struct
 from sync_contracts import collections
 
+from bucket_api.scope import TenantScope
+
 MAX_DOCUMENTS: Final = 5_000
 
 
@@ -26,14 +28,18 @@ class Attempt(Struct, frozen=True):
 
 
 class AttemptReader:
-    """Reads `attempts`; the caller has found the bucket in its tenant."""
+    """Reads `attempts`."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         self._attempts = database[collections.ATTEMPTS.name]
+        self._buckets = database[collections.BUCKETS.name]
 
-    async def of(self, bucket: str, page: int, ci: int, mi: int) -> list[Attempt]:
-        """Attempts of one unit, oldest first."""
-        found = await self._attempts.find({"b": bucket, "p": page}, {"u": 1}).to_list(MAX_DOCUMENTS)
+    async def of(self, tenant: TenantScope, bucket: str, page: int, ci: int, mi: int) -> list[Attempt]:
+        """Attempts of one unit, oldest first; none of a bucket that is not this tenant's."""
+        if await self._buckets.find_one(tenant.only({"_id": bucket}), {"_id": 1}) is None:
+            return []
+        wanted = {"b": bucket, "p": page, "u": {"$elemMatch": {"0": ci, "1": mi}}}
+        found = await self._attempts.find(wanted, {"u": 1}).sort("_id", 1).to_list(MAX_DOCUMENTS)
         entries = [entry for document in found for entry in document["u"] if entry[0] == ci and entry[1] == mi]
         return distinct(entries)
 

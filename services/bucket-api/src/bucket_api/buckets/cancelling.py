@@ -38,14 +38,14 @@ class Cancelling:
         for _ in range(TRIES):
             bucket = await self._found(tenant, bucket_id)
             if known := _control(bucket, key):
-                return await self._told(bucket, known, replayed=True)
+                return await self._told(tenant, bucket, _same(known, reason), replayed=True)
             if bucket["status"] != "RUNNING":
                 raise ended(bucket["status"], bucket)
             if bucket["control"] == "CANCEL":
-                return await self._told(bucket, _newest(bucket), replayed=False)
+                return await self._told(tenant, bucket, _newest(bucket), replayed=False)
             control = self._control(bucket_id, key, by, reason)
             if changed := await self._buckets.cancel(tenant, bucket_id, bucket["round"], control):
-                return await self._told(changed, control, replayed=False)
+                return await self._told(tenant, changed, control, replayed=False)
         raise Refusal("idempotency_in_progress", "The bucket is changing; try again.")
 
     async def preview(self, tenant: TenantScope, bucket_id: str) -> Reading:
@@ -53,7 +53,7 @@ class Cancelling:
         bucket = await self._found(tenant, bucket_id)
         if bucket["status"] != "RUNNING":
             raise ended(bucket["status"], bucket)
-        return await self._recount(bucket)
+        return await self._recount(tenant, bucket)
 
     async def _found(self, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:
         bucket = await self._buckets.get(tenant, bucket_id)
@@ -61,11 +61,13 @@ class Cancelling:
             raise not_found()
         return bucket
 
-    async def _told(self, bucket: dict[str, Any], control: Mapping[str, Any], *, replayed: bool) -> Cancelled:
-        return Cancelled(bucket, control, await self._recount(bucket), replayed)
+    async def _told(
+        self, tenant: TenantScope, bucket: dict[str, Any], control: Mapping[str, Any], *, replayed: bool
+    ) -> Cancelled:
+        return Cancelled(bucket, control, await self._recount(tenant, bucket), replayed)
 
-    async def _recount(self, bucket: Mapping[str, Any]) -> Reading:
-        return from_views(await self._buckets.views(bucket["_id"]), self._ms())
+    async def _recount(self, tenant: TenantScope, bucket: Mapping[str, Any]) -> Reading:
+        return from_views(await self._buckets.views(tenant, bucket["_id"]), self._ms())
 
     def _control(self, bucket_id: str, key: str, by: str, reason: str | None) -> dict[str, Any]:
         return {
@@ -74,7 +76,7 @@ class Cancelling:
             "key": key,
             "by": by,
             "at": self._ms(),
-            "reason": reason[:REASON_LENGTH] if reason else None,
+            "reason": _shortened(reason),
         }
 
     def _ms(self) -> int:
@@ -91,6 +93,16 @@ def _control(bucket: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     return next((control for control in bucket["controls"] if control["key"] == key), None)
 
 
+def _same(control: Mapping[str, Any], reason: str | None) -> Mapping[str, Any]:
+    """The action that a repeated key has made. Raises `Refusal` when its body was another one."""
+    if (control["kind"], control["reason"]) != ("cancel", _shortened(reason)):
+        raise Refusal("idempotency_key_reused")
+    return control
+
+
+def _shortened(reason: str | None) -> str | None:
+    return reason[:REASON_LENGTH] if reason else None
+
+
 def _newest(bucket: Mapping[str, Any]) -> Mapping[str, Any]:
-    cancels: list[Mapping[str, Any]] = [c for c in bucket["controls"] if c["kind"] == "cancel"]
-    return cancels[-1]
+    return next(control for control in reversed(bucket["controls"]) if control["kind"] == "cancel")

@@ -51,9 +51,10 @@ class Started(Struct, frozen=True):
 
 
 class Replayed(Struct, frozen=True):
-    """The bucket that the first request with this key and body has made or opened."""
+    """The bucket that the first request with this key and body has made or, if `reused`, opened."""
 
     bucket: dict[str, Any]
+    reused: bool
 
 
 class Reused(Struct, frozen=True):
@@ -114,8 +115,11 @@ class BucketCreation:
         raise Refusal("idempotency_in_progress")
 
     async def _reuse(self, tenant: TenantScope, running: dict[str, Any], key: str, sha: str) -> Creation:
-        await self._buckets.also(tenant, running["_id"], key, sha)
-        return Reused(running)
+        if await self._buckets.also(tenant, running["_id"], key, sha):
+            return Reused(running)
+        # A request with the same key was faster: it made this bucket or opened it. Then bodies decide.
+        winner = await self._buckets.get(tenant, running["_id"])
+        return replayed(winner or running, key, sha)
 
     async def _selected(self, tenant: TenantScope, chosen: Selection) -> list[dict[str, Any]]:
         query = selection.query(chosen)
@@ -143,7 +147,7 @@ def replayed(bucket: dict[str, Any], key: str, sha: str) -> Replayed:
     shas = {also["key"]: also["sha"] for also in bucket["also_keys"]} | {bucket["idem_key"]: bucket["req_sha256"]}
     if shas.get(key) != sha:
         raise Refusal("idempotency_key_reused")
-    return Replayed(bucket)
+    return Replayed(bucket, reused=key != bucket["idem_key"])
 
 
 def plan_sha_of(start: Start, plan: Plan) -> str:

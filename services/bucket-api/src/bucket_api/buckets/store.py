@@ -39,11 +39,14 @@ class BucketStore:
         """The running bucket of a plan."""
         return await self._buckets.find_one(tenant.only({"plan_sha": plan_sha, "active": True}))
 
-    async def also(self, tenant: TenantScope, bucket: str, key: str, sha: str) -> None:
-        """Remember the key of a later start that opened this bucket; only the newest fifty are kept."""
-        wanted = tenant.only({"_id": bucket, "also_keys.key": {"$ne": key}})
+    async def also(self, tenant: TenantScope, bucket: str, key: str, sha: str) -> bool:
+        """Remember the key of a later start that opened this bucket; only the newest fifty are kept.
+
+        False when the bucket has this key already, as its own or as a later one.
+        """
+        wanted = tenant.only({"_id": bucket, "idem_key": {"$ne": key}, "also_keys.key": {"$ne": key}})
         push = {"also_keys": {"$each": [{"key": key, "sha": sha}], "$slice": -ALSO_KEYS}}
-        await self._buckets.update_one(wanted, {"$push": push, "$inc": {"rev": 1}})
+        return (await self._buckets.update_one(wanted, {"$push": push, "$inc": {"rev": 1}})).matched_count == 1
 
     async def usage(self, tenant: TenantScope) -> Usage:
         """Active buckets and their open units, by summaries at most a second old."""
@@ -106,8 +109,10 @@ class BucketStore:
             tenant.only(wanted), change, return_document=ReturnDocument.AFTER
         )
 
-    async def views(self, bucket: str) -> list[dict[str, Any]]:
-        """Versions and counters of all pages, from the index alone. The caller has found the bucket in its tenant."""
+    async def views(self, tenant: TenantScope, bucket: str) -> list[dict[str, Any]]:
+        """Versions and counters of all pages, from the index alone; none of a bucket that is not this tenant's."""
+        if await self._buckets.find_one(tenant.only({"_id": bucket}), {"_id": 1}) is None:
+            return []
         projection = {"_id": 0, **dict.fromkeys(collections.PAGE_VIEW, 1)}
         return await self._pages.find({"b": bucket}, projection).hint("view").to_list(None)
 

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/buckets", tags=["buckets"])
 
 ListStatus = Literal["running", "cancelling", "paused", "complete", "complete_with_gaps", "failed", "cancelled"]
 _STORED: Mapping[str, dict[str, Any]] = {
-    "running": {"status": "RUNNING"},
+    "running": {"status": "RUNNING", "control": "RUN"},
     "cancelling": {"status": "RUNNING", "control": "CANCEL"},
     "paused": {"status": "RUNNING", "control": "PAUSE"},
     "complete": {"status": "COMPLETED"},
@@ -39,7 +39,7 @@ async def start_bucket(
 ) -> BucketAnswer:
     """Start a sync bucket. Answered only when it is stored durably."""
     creation = await app.creation.start(caller.tenant, _start(caller, key, trace, body))
-    response.status_code = 200 if isinstance(creation, Reused) else 202
+    response.status_code = 200 if _opened(creation) else 202
     response.headers.update(_creation_headers(creation))
     return bucket_answer(creation.bucket)
 
@@ -74,7 +74,7 @@ async def get_bucket(
     """The bucket. `fresh=true` recounts from the pages instead of the summary, which is at most a second old."""
     bucket = await found_bucket(app, caller.tenant, bucket_id)
     recount = fresh and "pages_purged_at" not in bucket
-    reading = from_views(await app.buckets.views(bucket_id), _ms(app)) if recount else current(bucket)
+    reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app)) if recount else current(bucket)
     response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
     return bucket_answer(bucket, reading)
 
@@ -113,7 +113,7 @@ async def get_action(caller: BucketsRead, app: App, bucket_id: str, action_id: s
     control = next((control for control in bucket["controls"] if control["id"] == action_id), None)
     if control is None:
         raise not_found()
-    reading = from_views(await app.buckets.views(bucket_id), _ms(app))
+    reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app))
     return action_answer(reading, control, ended=bucket["status"] != "RUNNING")
 
 
@@ -142,15 +142,23 @@ def _start(caller: Caller, key: str, trace: Trace, body: BucketBody) -> Start:
     )
 
 
-def _creation_headers(creation: Creation) -> dict[str, str]:
-    location = {"location": f"/v1/buckets/{creation.bucket['_id']}"}
+def _opened(creation: Creation) -> bool:
+    """Whether a bucket that another start had made was opened."""
     match creation:
         case Started():
-            return location
-        case Replayed():
-            return {**location, "idempotent-replayed": "true"}
+            return False
         case Reused():
-            return {**location, "bucket-reused": "true"}
+            return True
+        case Replayed(reused=reused):
+            return reused
+
+
+def _creation_headers(creation: Creation) -> dict[str, str]:
+    return {
+        "location": f"/v1/buckets/{creation.bucket['_id']}",
+        **({"idempotent-replayed": "true"} if isinstance(creation, Replayed) else {}),
+        **({"bucket-reused": "true"} if _opened(creation) else {}),
+    }
 
 
 def _listed(status: list[ListStatus], created_by: str | None) -> dict[str, Any]:

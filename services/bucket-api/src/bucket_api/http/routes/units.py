@@ -123,7 +123,8 @@ async def list_attempts(caller: BucketsRead, app: App, bucket_id: str, unit_id: 
     if place is None or await app.units.one(caller.tenant, bucket, *place) is None:
         raise not_found()
     page, ci = layout_of(bucket).page_of(place[0])
-    return Attempts(items=[attempt_answer(row) for row in await app.attempts.of(bucket_id, page, ci, place[1])])
+    found = await app.attempts.of(caller.tenant, bucket_id, page, ci, place[1])
+    return Attempts(items=[attempt_answer(attempt) for attempt in found])
 
 
 @router.get("/groups")
