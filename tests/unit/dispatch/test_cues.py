@@ -1,10 +1,14 @@
 """Cues: keys only, and a burst is skipped."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from bucket_api.dispatch import cues
 from bucket_api.dispatch.cues import CUES_A_POLL, Leadership, pass_cues
 
 
@@ -83,3 +87,26 @@ async def test_leadership_follows_the_assignment_and_begins_at_the_end() -> None
     assert group.sought == {0: "end", 5: "end"}
     assert led.owned == [[0, 5], [], []]
     assert counts == [2, 0]
+
+
+class Adrift(Group):
+    """A group member whose positions cannot be set: the broker refuses, or does not answer."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__([])
+        self._error = error
+
+    async def seek_to_end(self, *partitions: TopicPartition) -> None:  # noqa: ARG002 - the port's signature
+        if self._error:
+            raise self._error
+        await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("error", [KafkaError("refused"), None])
+async def test_shards_are_led_although_positions_cannot_be_set(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cues, "SEEK_DEADLINE_S", 0.01)
+    led = Led()
+    await Leadership(Adrift(error), led, lambda _: None).on_partitions_assigned([TopicPartition("events", 5)])
+    assert led.owned == [[5]]

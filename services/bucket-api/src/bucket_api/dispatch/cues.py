@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
 CUES_A_POLL: Final = 500
+SEEK_DEADLINE_S: Final = 5.0
 
 
 class CueConsumer(Protocol):
@@ -50,13 +52,23 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc] # the library
         self._led.own(())
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Begin at the end. A position that cannot be set is no harm: old records are cues as well."""
-        if assigned:
-            await self._consumer.seek_to_end(*assigned)
+        """Lead first: whatever is raised here only stays in a log, and shards without a leader stand still.
+
+        A position that cannot be set is no harm: old records are cues as well.
+        """
         shards = sorted(partition.partition for partition in assigned)
         self._led.own(shards)
         self._changed(len(shards))
         log.info("shards assigned", extra={"action": "assign", "shards": len(shards)})
+        if assigned:
+            await self._begin_at_the_end(assigned)
+
+    async def _begin_at_the_end(self, assigned: Collection[TopicPartition]) -> None:
+        try:
+            async with asyncio.timeout(SEEK_DEADLINE_S):
+                await self._consumer.seek_to_end(*assigned)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("positions not set", extra={"action": "seek", "cause": type(error).__name__})
 
 
 async def pass_cues(consumer: CueConsumer, led: Led) -> int:
