@@ -1,22 +1,26 @@
 """Sessions, OTP requests and access in memory, by the rules of the real stores; a vault with real cryptography."""
 
 import copy
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sync_contracts.documents import OtpRequestDocument, OtpState
+from sync_contracts.sessions import SessionCommand
 from sync_runtime.vault import DecryptionRefused, KeyEncryptionKeys
-from sync_worker.portal.gsp.otp import Access
+from sync_worker.portal.gsp import claims
+from sync_worker.portal.gsp.claims import Claim, Claimed
+from sync_worker.portal.gsp.identity import Access
 from sync_worker.portal.gsp.session import Stored, stored_of
 
 Document = dict[str, Any]
 
 
 class MemorySessions:
-    """`portal_sessions` by `tenant:client`."""
+    """`portal_sessions` by `tenant:client`; `clock` is the database's."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
         self.documents: dict[str, Document] = {}
         self.lost_writes = 0
 
@@ -40,11 +44,11 @@ class MemorySessions:
         document["tver"] = tver + 1
         return True
 
-    async def lock(self, tenant: str, client: str, by: str, now: datetime, until: datetime) -> bool:
-        document = self.of(tenant, client)
-        if "lock" in document and document["lock"]["until"] > now:
+    async def lock(self, tenant: str, client: str, by: str, lasts: timedelta) -> bool:
+        document, now = self.of(tenant, client), self._clock()
+        if "lock" in document and document["lock"]["until"] > now and document["lock"]["by"] != by:
             return False
-        document["lock"] = {"by": by, "until": until}
+        document["lock"] = {"by": by, "until": now + lasts}
         return True
 
     async def unlock(self, tenant: str, client: str, by: str) -> None:
@@ -62,14 +66,21 @@ class MemoryOtpRequests:
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
 
-    async def move(
-        self, tenant: str, request: str, old: OtpState, new: OtpState, fields: Mapping[str, Any]
-    ) -> OtpRequestDocument | None:
-        document = self.documents.get(request)
-        if document is None or document["tenant_id"] != tenant or document["state"] != old:
-            return None
-        document |= {"state": new, **fields}
-        return cast("OtpRequestDocument", dict(document))
+    async def claim(self, command: SessionCommand) -> Claim:
+        document = self._matching(claims.waiting(command))
+        if document is None:
+            return claims.unclaimed(command, self.documents.get(command.request))
+        document["state"] = claims.claimed_state(command)
+        return Claimed(cast("OtpRequestDocument", dict(document)))
+
+    async def finish(self, command: SessionCommand, state: OtpState, fields: Mapping[str, Any]) -> None:
+        document = self._matching(claims.under_way(command))
+        if document is not None:
+            document |= {"state": state, **fields}
+
+    def _matching(self, wanted: Mapping[str, Any]) -> Document | None:
+        document = self.documents.get(wanted["_id"], {})
+        return document if document and all(document.get(name) == value for name, value in wanted.items()) else None
 
 
 class MemoryAccess:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import httpx
+from msgspec.structs import replace
 from portal_sandbox.app import create_apps
 from portal_sandbox.identifiers import with_check_character
 from portal_sandbox.settings import Settings
@@ -16,9 +17,9 @@ from sync_contracts.sessions import SessionCommand, Step
 from sync_worker.modules.port import Previous, Refusal, Request, Result
 from sync_worker.modules.registry import gst_modules
 from sync_worker.portal.gsp.client import GspClient
-from sync_worker.portal.gsp.identity import Identity
+from sync_worker.portal.gsp.identity import Access, Identity
 from sync_worker.portal.gsp.line import Account, Line
-from sync_worker.portal.gsp.otp import Access, SessionSteps
+from sync_worker.portal.gsp.otp import SessionSteps
 from sync_worker.portal.gsp.portal import ClosedPortal, GstPortal, PortalFactory
 from sync_worker.portal.gsp.profile import load_profile
 
@@ -67,7 +68,7 @@ class GspWorld:
         self.style = style
         self.clock = clock
         self.control = control
-        self.sessions = MemorySessions()
+        self.sessions = MemorySessions(clock)
         self.requests = MemoryOtpRequests()
         self.access = MemoryAccess()
         self.vault = TestVault()
@@ -118,17 +119,25 @@ class GspWorld:
 
     async def step(self, number: str, step: Step, request: str = "otp_1", *, otp: str | None = None) -> dict[str, Any]:
         """Carry out one step; the request as it is afterwards."""
-        client = client_of(number)
-        secret = None
+        command = self.command(number, step, request)
         if otp is not None:
-            self.requests.documents[request]["state"] = "submitted"
-            secret = b64encode(await self.vault.seal(TENANT, otp.encode(), client, request)).decode()
-        expires_at = int((self.clock.now + timedelta(minutes=10)).timestamp() * 1000)
-        command = SessionCommand(
-            tenant=TENANT, client=client, request=request, step=step, secret=secret, expires_at=expires_at
-        )
-        await self.steps.carry_out(command, self.clock.now)
+            command = await self.submitted(command, otp)
+        assert await self.steps.carry_out(command, self.clock.now) is None
         return self.requests.documents[request]
+
+    def command(self, number: str, step: Step, request: str = "otp_1") -> SessionCommand:
+        """The command of a step, as the API publishes it."""
+        expires_at = int((self.clock.now + timedelta(minutes=10)).timestamp() * 1000)
+        return SessionCommand(
+            tenant=TENANT, client=client_of(number), request=request, step=step, expires_at=expires_at
+        )
+
+    async def submitted(self, command: SessionCommand, otp: str) -> SessionCommand:
+        """A code entered for the request, as the API writes it; the command that carries it."""
+        document = self.requests.documents[command.request]
+        document |= {"state": "submitted", "submission": document["submission"] + 1}
+        sealed = await self.vault.seal(TENANT, otp.encode(), command.client, command.request)
+        return replace(command, secret=b64encode(sealed).decode(), submission=document["submission"])
 
     def ask(self, number: str, request: str = "otp_1", *, consent: str | None = "30d") -> None:
         """The request as the API writes it."""
@@ -139,6 +148,7 @@ class GspWorld:
             "state": "requested",
             "tries": 0,
             "tries_left": None,
+            "submission": 0,
             "consent": consent,
             "reason": None,
         }

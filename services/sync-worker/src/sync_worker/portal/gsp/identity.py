@@ -26,6 +26,14 @@ class Identity(Struct, frozen=True):
         return {"gstin": self.gstin, "state_code": self.gstin[:2]}
 
 
+class Access(Struct, frozen=True):
+    """What a step needs of a client: who it is, over which line, and the portal user on file."""
+
+    identity: Identity
+    line_id: str
+    username_enc: bytes | None
+
+
 def identity_of(tenant: str, client: ClientDocument, credential: CredentialDocument | None) -> Identity:
     """The identity that two documents describe."""
     return Identity(tenant, client["_id"], client["gstin"], 0 if credential is None else credential["cred_ver"])

@@ -1,5 +1,6 @@
 """The portal session of one client: keys from the database, extended under a lock, ended when the portal says so."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,7 +17,10 @@ from sync_worker.portal.gsp.keys import KeyRing, Keys, TenantVault, opened_ring,
 from sync_worker.portal.gsp.line import Clock, Line, Meter
 from sync_worker.portal.gsp.styles import STYLES, Opened
 
-LOCK_FOR: Final = timedelta(seconds=60)
+STEP_LIMIT_S: Final = 90.0
+"""Longest time of anything that holds the session's lock: a portal call of 60 s with its wait for a permit."""
+LOCK_FOR: Final = timedelta(seconds=120)
+"""Longer than that: two refreshes at once void each other's key."""
 REFRESH_BEFORE: Final = timedelta(minutes=5)
 
 BLOCKED_BY: Final = {
@@ -66,8 +70,8 @@ class SessionStore(Protocol):
         """Compare-and-set on `tver`, which grows by one; a field that is None goes. False: somebody was quicker."""
         ...
 
-    async def lock(self, tenant: str, client: str, by: str, now: datetime, until: datetime) -> bool:
-        """Take the lock of refresh, OTP steps and log-out when it is free or has ended."""
+    async def lock(self, tenant: str, client: str, by: str, lasts: timedelta) -> bool:
+        """Take the lock of refresh, OTP steps and log-out when it is free, has ended or is one's own."""
         ...
 
     async def unlock(self, tenant: str, client: str, by: str) -> None:
@@ -91,6 +95,7 @@ class ClientSession:
         vault: TenantVault,
         clock: Clock,
         known: Stored | None = None,
+        step_limit_s: float = STEP_LIMIT_S,
     ) -> None:
         self._tenant = identity.tenant
         self._client = identity.client
@@ -100,6 +105,7 @@ class ClientSession:
         self._vault = vault
         self._clock = clock
         self._stored = known
+        self._step_limit_s = step_limit_s
         self._ring: KeyRing | None = None
 
     async def keys(self, meter: Meter) -> Keys | Refusal:
@@ -120,11 +126,13 @@ class ClientSession:
     async def renew(self, used: Keys, meter: Meter) -> Keys | Refusal:
         """Keys other than the refused ones: those that another process wrote, or extended ones (single flight)."""
         by = secrets.token_hex(8)
-        now = self._clock()
-        if not await self._store.lock(self._tenant, self._client, by, now, now + LOCK_FOR):
+        if not await self._store.lock(self._tenant, self._client, by, LOCK_FOR):
             return await self.replaced(used) or Refusal(OutcomeClass.RATE_LIMITED, code=SESSION_BUSY)
         try:
-            return await self.replaced(used) or await self._extend(used, meter)
+            async with asyncio.timeout(self._step_limit_s):
+                return await self.replaced(used) or await self._extend(used, meter)
+        except TimeoutError:
+            return Refusal(OutcomeClass.TRANSIENT)
         finally:
             await self._store.unlock(self._tenant, self._client, by)
 
