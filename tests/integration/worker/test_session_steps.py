@@ -31,13 +31,13 @@ async def state(stack: WorkerStack, request: str) -> str:
     return str(found["state"])
 
 
-async def test_a_step_ends_in_its_request_and_bad_ones_are_kept_elsewhere(stack: WorkerStack) -> None:
+async def test_a_step_ends_in_its_request_and_bad_or_foreign_ones_are_kept_elsewhere(stack: WorkerStack) -> None:
     await seed(stack.database, clients=1)
     await ask(stack, "otp_1", "requested")
     await ask(stack, "otp_2", "sending")
     topic = stack.settings.prefixed(SESSIONS.name)
     async with stack.worker(NullModule(), portal_url="http://127.0.0.1:9"):
-        for value in (step("otp_1"), b"no json", step("otp_2"), b"{}", None):
+        for value in (step("otp_1"), b"no json", step("otp_2"), b"{}", step("otp_9"), None):
             await stack.producer.send_and_wait(topic, value, key=b"t_1:c")
 
         async def ended() -> bool:
@@ -47,15 +47,15 @@ async def test_a_step_ends_in_its_request_and_bad_ones_are_kept_elsewhere(stack:
 
         async def committed() -> bool:
             offsets = await stack.admin.list_consumer_group_offsets(stack.settings.prefixed(SESSION_GROUP))
-            return sum(int(found.offset) for found in offsets.values()) == 5
+            return sum(int(found.offset) for found in offsets.values()) == 6
 
         await eventually(committed, 30, what="all steps are committed")
 
     async def kept() -> bool:
-        return len(await stack.records(DEAD_LETTERS.name)) == 3
+        return len(await stack.records(DEAD_LETTERS.name)) == 4
 
-    await eventually(kept, 30, what="three dead letters")
+    await eventually(kept, 30, what="four dead letters")
     letters = await stack.records(DEAD_LETTERS.name)
     reasons = sorted(dict(letter.headers)["dlq-reason"] for letter in letters)
-    assert reasons == [b"SCHEMA", b"UNDECODABLE", b"UNDECODABLE"]
+    assert reasons == [b"SCHEMA", b"UNDECODABLE", b"UNDECODABLE", b"UNKNOWN_UNIT"]
     assert await stack.database["portal_sessions"].count_documents({"token_enc": {"$exists": True}}) == 0
