@@ -127,7 +127,7 @@ def _genuine(records: Sequence[ConsumerRecord], refused: set[tuple[int, int]]) -
             continue
         try:
             logged.append(Logged(events.decode(record.value), record.partition, record.offset))
-        except (msgspec.DecodeError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
             unread.append(f"events {record.partition}:{record.offset} cannot be read and is no dead letter")
     return logged, unread
 
@@ -135,7 +135,7 @@ def _genuine(records: Sequence[ConsumerRecord], refused: set[tuple[int, int]]) -
 def _commands(records: Sequence[ConsumerRecord]) -> list[Command]:
     found: list[Command] = []
     for record in records:
-        with suppress(msgspec.DecodeError, TypeError):  # a broken record that a test put there
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError):  # a broken record that a test put there
             found.append(commands.decode(record.value))
     return found
 
