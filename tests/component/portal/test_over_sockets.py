@@ -73,3 +73,36 @@ async def test_nobody_listening_is_a_value() -> None:
     assert isinstance(reply, Unreachable)
     assert reply.cause == "connection"
     await client.aclose()
+
+
+class Gathering:
+    """A server that answers nobody until `wanted` requests are under way at the same time; then all."""
+
+    def __init__(self, wanted: int) -> None:
+        self.most = 0
+        self._under_way = 0
+        self._wanted = wanted
+        self._complete = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self._under_way += 1
+        self.most = max(self.most, self._under_way)
+        if self._under_way == self._wanted:
+            self._complete.set()
+        await self._complete.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        self._under_way -= 1
+        await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize(("connections", "wanted"), [(4, 4), (300, 250)])
+async def test_as_many_calls_as_the_limit_allows_are_under_way_at_once(connections: int, wanted: int) -> None:
+    gathering = Gathering(wanted)
+    async with await asyncio.start_server(gathering.serve, "127.0.0.1", 0, backlog=512) as server:
+        client = GspClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections=connections)
+        replies = await asyncio.gather(*(client.send(register()) for _ in range(wanted * 2)))
+        await client.aclose()
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert wanted <= gathering.most <= connections
