@@ -3,13 +3,14 @@
 from datetime import date
 
 from msgspec.structs import asdict
-from sync_worker.portal.gsp.guard import after_success, after_wrong_otp, after_wrong_username, guard_of, is_blocked
+from sync_contracts.credentials import is_guarded
+from sync_worker.portal.gsp.guard import after_success, after_wrong_otp, after_wrong_username, guard_of
 
 TODAY, TOMORROW = date(2026, 11, 24), date(2026, 11, 25)
 
 
 def test_a_client_without_a_guard_is_free() -> None:
-    assert not is_blocked(None, 1)
+    assert not is_guarded(None, 1)
     assert guard_of(None, 1, TODAY).failures == 0
 
 
@@ -17,7 +18,7 @@ def test_two_wrong_otps_of_a_day_block() -> None:
     once = after_wrong_otp(guard_of(None, 1, TODAY))
     assert not once.blocked
     twice = after_wrong_otp(guard_of(asdict(once), 1, TODAY))
-    assert is_blocked(asdict(twice), 1)
+    assert is_guarded(asdict(twice), 1)
 
 
 def test_a_single_wrong_otp_is_forgotten_the_next_day() -> None:
@@ -28,8 +29,8 @@ def test_a_single_wrong_otp_is_forgotten_the_next_day() -> None:
 def test_a_block_outlives_the_day_and_ends_with_the_credential() -> None:
     blocked = asdict(after_wrong_username(guard_of(None, 1, TODAY)))
     assert guard_of(blocked, 1, TOMORROW).blocked
-    assert is_blocked(blocked, 1)
-    assert not is_blocked(blocked, 2)
+    assert is_guarded(blocked, 1)
+    assert not is_guarded(blocked, 2)
     assert not guard_of(blocked, 2, TODAY).blocked
 
 

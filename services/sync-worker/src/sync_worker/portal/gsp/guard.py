@@ -1,7 +1,7 @@
 """The log-in guard of a client, pure: refused log-ins are counted so that the portal account is never locked by us.
 
 Stored as `portal_sessions.guard`. A wrong user name blocks at once (it is never sent a second time unchanged), wrong
-OTPs block at the limit of a day; only a changed credential releases a block.
+OTPs block at the limit of a day; only a changed credential releases a block (`sync_contracts.credentials`).
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,3 @@ def after_wrong_username(guard: Guard) -> Guard:
 def after_success(guard: Guard) -> Guard:
     """An accepted log-in: the portal's own count is back at zero."""
     return Guard(guard.cred_ver, guard.day, 0)
-
-
-def is_blocked(stored: Mapping[str, Any] | None, cred_ver: int) -> bool:
-    """Whether no log-in may be tried with this credential; also what preflight asks."""
-    return stored is not None and stored.get("cred_ver") == cred_ver and bool(stored.get("blocked"))

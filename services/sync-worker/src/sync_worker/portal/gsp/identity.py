@@ -1,11 +1,8 @@
 """Who a client is at the portal's edge."""
 
-from typing import Final
-
 from msgspec import Struct
+from sync_contracts.credentials import GST_PORTAL_USER
 from sync_contracts.documents import ClientDocument, CredentialDocument
-
-_KIND: Final = "gst_portal_user"
 
 
 class Identity(Struct, frozen=True):
@@ -19,7 +16,7 @@ class Identity(Struct, frozen=True):
     @property
     def cred_ref(self) -> str | None:
         """Which credential a session was opened with; a changed one makes the session useless."""
-        return f"{_KIND}:{self.cred_ver}" if self.cred_ver else None
+        return f"{GST_PORTAL_USER}:{self.cred_ver}" if self.cred_ver else None
 
     def values(self) -> dict[str, str]:
         """What templates may ask for."""
@@ -37,8 +34,3 @@ class Access(Struct, frozen=True):
 def identity_of(tenant: str, client: ClientDocument, credential: CredentialDocument | None) -> Identity:
     """The identity that two documents describe."""
     return Identity(tenant, client["_id"], client["gstin"], 0 if credential is None else credential["cred_ver"])
-
-
-def credential_id(tenant: str, client: str) -> str:
-    """`_id` in `credentials`."""
-    return f"{tenant}:{client}:{_KIND}"

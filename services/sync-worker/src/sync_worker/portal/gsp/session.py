@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
+from sync_contracts.credentials import is_guarded
 from sync_contracts.documents import PortalSessionDocument
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import LOGIN_GUARD, SESSION_BUSY, Refusal
-from sync_worker.portal.gsp.guard import is_blocked
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import KeyRing, Keys, TenantVault, opened_ring, sealed_ring
 from sync_worker.portal.gsp.line import Clock, Line, Meter
@@ -111,7 +111,7 @@ class ClientSession:
     async def keys(self, meter: Meter) -> Keys | Refusal:
         """Keys of a live session, extended in time; a refusal when a person must log in first."""
         await self._load(again=False)
-        if is_blocked(self._known()[1].guard, self._identity.cred_ver):
+        if is_guarded(self._known()[1].guard, self._identity.cred_ver):
             return Refusal(OutcomeClass.CREDENTIAL_INVALID, code=LOGIN_GUARD)
         keys = self._usable()
         if keys is None:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from msgspec import Struct
+from sync_contracts.credentials import is_guarded
 from sync_contracts.documents import OtpRequestDocument
 from sync_contracts.sessions import SessionCommand
 
 from sync_worker.modules.port import Refusal
 from sync_worker.portal.gsp import login
-from sync_worker.portal.gsp.guard import is_blocked
 from sync_worker.portal.gsp.identity import Access
 from sync_worker.portal.gsp.keys import USERNAME_FIELD, KeyRing, TenantVault, opened_ring, sealed_ring
 from sync_worker.portal.gsp.line import Line, Meter
@@ -70,7 +70,7 @@ class StepsAtPortal:
         match scene.command.step:
             case "LOGOUT":
                 return await self._log_out(scene, stored, ring)
-            case "OTP_REQUEST" | "OTP_SUBMIT" if is_blocked(stored.guard, scene.access.identity.cred_ver):
+            case "OTP_REQUEST" | "OTP_SUBMIT" if is_guarded(stored.guard, scene.access.identity.cred_ver):
                 return failed("login_guard")
             case "OTP_REQUEST":
                 return await self._ask(scene, stored, ring)

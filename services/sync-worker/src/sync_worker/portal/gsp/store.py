@@ -9,13 +9,14 @@ from typing import Any, Final, cast
 
 from pymongo import ReturnDocument
 from sync_contracts.collections import CLIENTS, CREDENTIALS, OTP_REQUESTS, PORTAL_SESSIONS
+from sync_contracts.credentials import credential_id
 from sync_contracts.documents import OtpRequestDocument, OtpState, PortalSessionDocument
 from sync_contracts.sessions import SessionCommand
 
 from sync_worker.durable import Database, until_answered
 from sync_worker.portal.gsp import claims
 from sync_worker.portal.gsp.claims import Claim, Claimed
-from sync_worker.portal.gsp.identity import Access, credential_id, identity_of
+from sync_worker.portal.gsp.identity import Access, identity_of
 from sync_worker.portal.gsp.session import Stored, stored_of
 
 UNLOCK_DEADLINE_S: Final = 10.0
