@@ -79,9 +79,11 @@ async def audited(
     they fetch · `topics`: those that exist in this run, the events among them.
     """
     records = {name: await read_topic(place.kafka_bootstrap, f"{place.topic_prefix}{name}") for name in topics}
-    refused = _refused(records.get(DEAD_LETTERS.name, []), f"{place.topic_prefix}{EVENTS.name}")
-    logged, unread = _genuine(records[EVENTS.name], refused)
-    evidence, gstins = _documents(place, logged, _commands(records.get(COMMANDS.name, [])), await _committed(place))
+    letters = records.get(DEAD_LETTERS.name, [])
+    logged, unread = _genuine(records[EVENTS.name], _refused(letters, f"{place.topic_prefix}{EVENTS.name}"))
+    refused = _refused(letters, f"{place.topic_prefix}{COMMANDS.name}")
+    issued = _commands(records.get(COMMANDS.name, []), refused)
+    evidence, gstins = _documents(place, logged, issued, await _committed(place))
     violations = unread + [sentence for check in CHECKS for sentence in check(evidence)]
     violations += successes_have_data(evidence, storing)
     violations += texts_hold_no_identifier(_texts(records), [secret.encode() for secret in secrets])
@@ -108,12 +110,12 @@ def _documents(
     return evidence, gstins
 
 
-def _refused(dead_letters: Sequence[ConsumerRecord], events_topic: str) -> set[tuple[int, int]]:
-    """Partition and offset of the records of the events topic that went to the dead letters."""
+def _refused(dead_letters: Sequence[ConsumerRecord], topic: str) -> set[tuple[int, int]]:
+    """Partition and offset of the records of a topic that went to the dead letters."""
     places: set[tuple[int, int]] = set()
     for record in dead_letters:
         headers = dict(record.headers)
-        if headers["dlq-topic"].decode() == events_topic:
+        if headers["dlq-topic"].decode() == topic:
             places.add((int(headers["dlq-partition"]), int(headers["dlq-offset"])))
     return places
 
@@ -132,9 +134,11 @@ def _genuine(records: Sequence[ConsumerRecord], refused: set[tuple[int, int]]) -
     return logged, unread
 
 
-def _commands(records: Sequence[ConsumerRecord]) -> list[Command]:
+def _commands(records: Sequence[ConsumerRecord], refused: set[tuple[int, int]]) -> list[Command]:
     found: list[Command] = []
     for record in records:
+        if (record.partition, record.offset) in refused:
+            continue
         with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError):  # a broken record that a test put there
             found.append(commands.decode(record.value))
     return found
