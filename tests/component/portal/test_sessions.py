@@ -333,6 +333,20 @@ async def test_a_step_during_an_outage_of_the_database_does_not_end(
     assert world.requests.documents["otp_1"]["state"] == "sending"
 
 
+@pytest.mark.parametrize("operation", ["load", "lock", "write"])
+async def test_an_outage_of_the_database_inside_a_unit_is_not_taken_for_an_answer(
+    world: GspWorld, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable
+
+    await world.log_in(ORDINARY)
+    world.clock.advance(hours=5, minutes=56)
+    monkeypatch.setattr(world.sessions, operation, away)
+    with pytest.raises(StoreUnavailable):
+        await world.sync("gstr2b", ORDINARY, "2026-10")
+
+
 async def test_an_extension_that_takes_too_long_gives_its_lock_back(
     world: GspWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
