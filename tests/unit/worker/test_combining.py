@@ -28,7 +28,7 @@ async def test_requests_gather_while_a_batch_is_under_way() -> None:
         await release.wait()
         return requests
 
-    combiner = Combiner(wait, max_batch=4, max_running=1)
+    combiner = Combiner(wait, max_batch=4)
     asked = [asyncio.create_task(combiner.ask(n)) for n in range(2)]
     await asyncio.sleep(0.01)
     asked += [asyncio.create_task(combiner.ask(n)) for n in range(6)]
@@ -36,6 +36,26 @@ async def test_requests_gather_while_a_batch_is_under_way() -> None:
     release.set()
     await asyncio.gather(*asked)
     assert sizes == [2, 4, 2]
+
+
+async def test_a_large_batch_leaves_although_another_is_under_way() -> None:
+    release = asyncio.Event()
+    sizes: list[int] = []
+
+    async def wait(requests: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(requests))
+        await release.wait()
+        return requests
+
+    combiner = Combiner(wait, max_batch=4, worthwhile=3, max_running=2)
+    asked = []
+    for count in (1, 2, 1, 4):
+        asked += [asyncio.create_task(combiner.ask(n)) for n in range(count)]
+        await asyncio.sleep(0.01)
+    assert sizes == [1, 3]
+    release.set()
+    await asyncio.gather(*asked)
+    assert sizes == [1, 3, 4]
 
 
 async def test_a_failed_batch_fails_each_waiter_and_only_its_own() -> None:

@@ -51,6 +51,8 @@ SERVICE = "sync-worker"
 STALLED_AFTER_S = {"commands": 120.0, "sessions": 180.0}
 """A loop that has not moved for so long is stalled; a revoke may take 25 s of it, a session step 90 s."""
 CLOSE_DEADLINE_S = 5.0
+MAKING_READY = 4
+"""One unit more for every four that ask the portal: it is read and fenced when its turn comes."""
 SPARE_CONNECTIONS = 20
 """For session steps, beside a connection for each unit that runs."""
 DRAIN_S = 35.0
@@ -122,6 +124,7 @@ class WorkerService:
             portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
             limits=self._limits,
             draw=draw,
+            max_fetching=self._settings.max_inflight,
         )
         return Runner(
             sights=Sights(UnitStore(self._database), time.monotonic),
@@ -143,7 +146,7 @@ class WorkerService:
             offsets=self._offsets,
             dead_letters=self._refused_commands,
             run_unit=self._runner.run,
-            limits=IntakeLimits(max_inflight=settings.max_inflight),
+            limits=IntakeLimits(max_inflight=settings.max_inflight + settings.max_inflight // MAKING_READY),
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
             on_assigned=assignments.inc,
         )

@@ -20,7 +20,8 @@ class Combiner(Generic[K, V]):
 
     `carry_out` gets up to `max_batch` requests and returns one answer for each, in order; what it raises reaches every
     waiter of that batch, and an answer that is an exception is raised to its own waiter only. A batch leaves at the end
-    of the current loop turn; while `max_running` batches are under way, later requests gather for the next one.
+    of the current loop turn. While one is under way later requests gather for the next one, which leaves earlier only
+    when it is `worthwhile` large; at most `max_running` are under way.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Combiner(Generic[K, V]):
         carry_out: Callable[[Sequence[K]], Awaitable[Sequence[V | BaseException]]],
         *,
         max_batch: int,
-        max_running: int = 1,
+        worthwhile: int = 64,
+        max_running: int = 3,
         max_waiting: int = 10_000,
     ) -> None:
         self._carry_out = carry_out
         self._max_batch = max_batch
+        self._worthwhile = worthwhile
         self._max_running = max_running
         self._max_waiting = max_waiting
         self._waiting: deque[tuple[K, asyncio.Future[V]]] = deque()
@@ -57,11 +60,16 @@ class Combiner(Generic[K, V]):
 
     def _leave(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._batches) < self._max_running:
+        while self._waiting and self._may_leave():
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
             task = asyncio.get_running_loop().create_task(self._answer(batch))
             self._batches.add(task)
             task.add_done_callback(self._batch_done)
+
+    def _may_leave(self) -> bool:
+        if not self._batches:
+            return True
+        return len(self._waiting) >= self._worthwhile and len(self._batches) < self._max_running
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)

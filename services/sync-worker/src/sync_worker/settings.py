@@ -13,7 +13,7 @@ class Settings(RuntimeSettings):
     """What the worker needs beyond what every process needs. No credential has a default."""
 
     max_inflight: int = Field(default=256, ge=1, le=2_000)
-    """Clients with a unit running at the same time in this process. How often the portal is asked is the line's rate;
+    """Units that ask the portal at the same time in this process. How often it is asked is the line's rate;
     more units in flight share their reads and writes of the database better."""
 
     portal_url: str = "http://127.0.0.1:18090"

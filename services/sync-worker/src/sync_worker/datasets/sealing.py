@@ -9,7 +9,7 @@ INLINE_LIMIT: Final = 16 * 1024
 CHUNK_BYTES: Final = 4 * 1024 * 1024 - 1024
 """Below 4 MiB with what encryption adds."""
 INLINE_PLACE: Final = "data"
-_LEVEL: Final = 3
+_LEVEL: Final = 1
 _BIG: Final = 256 * 1024
 
 

@@ -13,7 +13,7 @@ from sync_worker.combining import Combiner
 from sync_worker.datasets.versions import KNOWN_FIELDS, UNKNOWN, Known, Write, known_from
 from sync_worker.durable import Database, Document, until_answered
 
-MAX_BATCH: Final = 100
+MAX_BATCH: Final = 200
 DUPLICATE_KEY: Final = 11000
 
 

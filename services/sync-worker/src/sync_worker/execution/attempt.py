@@ -40,6 +40,7 @@ from sync_worker.portal.calls import CallMade
 from sync_worker.tenant_keys import UnknownTenant
 
 UNIT_LIMIT_S: Final = 300.0
+MAX_FETCHING: Final = 256
 MAX_DELIVERIES: Final = 3
 GATE_MS: Final = 60_000
 log = logging.getLogger(__name__)
@@ -112,7 +113,10 @@ class Attempted(Struct, frozen=True):
 
 
 class Attempts:
-    """Carries out attempts. `draw` gives the jitter of delays, `now` aware UTC."""
+    """Carries out attempts. `draw` gives the jitter of delays, `now` aware UTC.
+
+    At most `max_fetching` units ask the portal; the next ones make themselves ready meanwhile.
+    """
 
     def __init__(
         self,
@@ -126,6 +130,7 @@ class Attempts:
         draw: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         unit_limit_s: float = UNIT_LIMIT_S,
+        max_fetching: int = MAX_FETCHING,
     ) -> None:
         self._modules = modules
         self._subjects = subjects
@@ -136,6 +141,7 @@ class Attempts:
         self._draw = draw
         self._now = now
         self._unit_limit_s = unit_limit_s
+        self._fetching = asyncio.Semaphore(max_fetching)
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
@@ -184,7 +190,7 @@ class Attempts:
     async def _fetched(self, module: SyncModule, request: Request, portal: Portal, parts: Parts) -> Result | TryAgain:
         """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
         try:
-            async with asyncio.timeout(self._unit_limit_s):
+            async with self._fetching, asyncio.timeout(self._unit_limit_s):
                 return await module.sync(request, portal, parts)
         except TimeoutError:
             return TryAgain(Code.CLIENT_SERIAL, counted=False)

@@ -17,6 +17,9 @@ from sync_worker.publishing import Outgoing, Publisher, publish_until_known
 
 MAX_BATCH: Final = 1_000
 MAX_WAITING: Final = 4_000
+ENOUGH_RECORDS: Final = 200
+LINGER_S: Final = 0.01
+"""Wait of a small batch for more: no unit waits for it, and a request to Kafka costs as much as a hundred records."""
 _HEADERS: Final = (("content-type", b"application/json"), ("schema", events.SCHEMA.encode()))
 
 
@@ -50,6 +53,8 @@ class Emitter:
         """Publish what is queued, for ever. Owned by the composition root."""
         while True:
             await self._wake.wait()
+            if len(self._waiting) < ENOUGH_RECORDS:
+                await asyncio.sleep(LINGER_S)
             await self._publish_next()
 
     async def _publish_next(self) -> None:
