@@ -16,7 +16,6 @@ from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
 
 VALID_MS: Final = 600_000
-MAX_LENGTH: Final = 512
 
 
 class Position(Struct, frozen=True, omit_defaults=True):

@@ -74,6 +74,11 @@ _CODE_OF_STATUS: Final[dict[int, ProblemCode]] = {
 _RETRY_AFTER_S: Final[dict[int, int]] = {429: 30, 503: 5}
 
 
+def type_of(code: ProblemCode) -> str:
+    """The name of a code that is unique in the world."""
+    return f"urn:sync-bucket:problem:{code}"
+
+
 def problem(
     code: ProblemCode,
     *,
@@ -86,7 +91,7 @@ def problem(
     """The answer for a code. `facts` are further members (`limit`, `used`, `bucket_id` …)."""
     kind = PROBLEMS[code]
     body: dict[str, Any] = {
-        "type": f"urn:sync-bucket:problem:{code}",
+        "type": type_of(code),
         "title": kind.title,
         "status": kind.status,
         "code": code,

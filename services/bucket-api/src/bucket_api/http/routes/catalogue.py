@@ -17,7 +17,7 @@ from bucket_api.http.schemas.catalogue import (
     reason_answer,
 )
 from bucket_api.http.schemas.kinds import Answer
-from bucket_api.http.schemas.problem import ProblemKind, Problems
+from bucket_api.http.schemas.problem import Problems, problem_kind
 from bucket_api.http.services import App
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
@@ -78,14 +78,4 @@ async def reasons(_: SignedIn) -> Reasons:
 @router.get("/problems")
 async def problems(_: SignedIn) -> Problems:
     """Every problem that this service answers with."""
-    items = [
-        ProblemKind(
-            code=code,
-            type=f"urn:sync-bucket:problem:{code}",
-            title=kind.title,
-            status=kind.status,
-            retryable=kind.retryable,
-        )
-        for code, kind in PROBLEMS.items()
-    ]
-    return Problems(items=items)
+    return Problems(items=[problem_kind(code, kind) for code, kind in PROBLEMS.items()])

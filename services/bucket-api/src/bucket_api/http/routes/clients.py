@@ -16,9 +16,8 @@ from bucket_api.http.schemas.clients import (
     ClientBody,
     LookupAnswer,
     LookupBody,
-    Matched,
-    Unmatched,
     client_answer,
+    lookup_answer,
 )
 from bucket_api.http.schemas.kinds import ListOf
 from bucket_api.http.services import App, PageSize, PageToken, Services
@@ -30,7 +29,6 @@ router = APIRouter(prefix="/v1", tags=["clients"])
 Status = Literal["active", "inactive", "archived"]
 Frequency = Literal["monthly", "quarterly", "composition", "unknown"]
 Texts = Annotated[list[Annotated[str, Query(max_length=40)]], Query(max_length=100)]
-SHOWN_LINE = 40
 
 
 @router.get("/clients")
@@ -80,20 +78,9 @@ async def get_client(caller: ClientsRead, app: App, client_id: str) -> ClientAns
 @router.post("/client-lookups")
 async def look_up(caller: ClientsRead, app: App, body: LookupBody) -> LookupAnswer:
     """Which clients a pasted list of GSTINs names. Lines are counted from 1."""
-    numbers = {line: gstin(text) for line, text in enumerate(body.lines, 1)}
-    valid = sorted({number.text for number in numbers.values() if isinstance(number, Gstin)})
-    known = await app.clients.by_gstin(caller.tenant, valid)
-    found = {n: known.get(number.text) for n, number in numbers.items() if isinstance(number, Gstin)}
-    return LookupAnswer(
-        matched=[Matched(line=line, client_id=client["_id"]) for line, client in found.items() if client],
-        unknown=[
-            Unmatched(
-                line=n, text=body.lines[n - 1][:SHOWN_LINE], code="client_unknown" if n in found else "gstin_invalid"
-            )
-            for n in numbers
-            if not found.get(n)
-        ],
-    )
+    numbers = [gstin(text) for text in body.lines]
+    valid = sorted({number.text for number in numbers if isinstance(number, Gstin)})
+    return lookup_answer(body.lines, numbers, await app.clients.by_gstin(caller.tenant, valid))
 
 
 def _draft(body: ClientBody) -> Draft:

@@ -1,15 +1,17 @@
 """Clients and look-ups."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from bucket_api.access.readiness import Readiness
+from bucket_api.clients.identifiers import Gstin, Wrong
 from bucket_api.http.schemas.kinds import Answer, Body, Instant
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Line = Annotated[str, StringConstraints(max_length=200)]
+SHOWN_LINE: Final = 40
 
 
 class ClientBody(Body):
@@ -104,6 +106,21 @@ def client_answer(client: Mapping[str, Any], readiness: Readiness) -> ClientAnsw
         ),
         etag=f'"{client["etag"]}"',
     )
+
+
+def lookup_answer(
+    lines: Sequence[str], numbers: Sequence[Gstin | Wrong], known: Mapping[str, Mapping[str, Any]]
+) -> LookupAnswer:
+    """The answer to pasted lines. `numbers`: what each line was read as; `known`: clients by GSTIN."""
+    answer = LookupAnswer(matched=[], unknown=[])
+    for line, (text, number) in enumerate(zip(lines, numbers, strict=True), 1):
+        client = known.get(number.text) if isinstance(number, Gstin) else None
+        if client is not None:
+            answer.matched.append(Matched(line=line, client_id=client["_id"]))
+            continue
+        code = "client_unknown" if isinstance(number, Gstin) else "gstin_invalid"
+        answer.unknown.append(Unmatched(line=line, text=text[:SHOWN_LINE], code=code))
+    return answer
 
 
 _MADE = frozenset({"id", "kind", "registration_kind", "access", "etag"})

@@ -1,6 +1,8 @@
 """The problem document (RFC 9457)."""
 
+from bucket_api.http.problems import ProblemType, type_of
 from bucket_api.http.schemas.kinds import Answer
+from bucket_api.refusal import ProblemCode
 
 
 class FieldProblem(Answer):
@@ -39,3 +41,8 @@ class Problems(Answer):
     """All problems that this service answers with."""
 
     items: list[ProblemKind]
+
+
+def problem_kind(code: ProblemCode, kind: ProblemType) -> ProblemKind:
+    """The row of a code."""
+    return ProblemKind(code=code, type=type_of(code), title=kind.title, status=kind.status, retryable=kind.retryable)
