@@ -90,6 +90,12 @@ class PartitionBatches:
         self._prefix = topic_prefix
         self._deadline_s = deadline_s
         self._broken: BaseException | None = None
+        self._breaks = asyncio.Event()
+
+    async def watch(self) -> None:
+        """For an owner of tasks: never returns, raises `ProducerBroken` when every further batch would be refused."""
+        await self._breaks.wait()
+        self._refuse_if_broken()
 
     async def publish(self, topic: str, records: Sequence[Record]) -> None:
         """Publish 1 to some thousands of records; returns when every one is acknowledged.
@@ -133,14 +139,18 @@ class PartitionBatches:
         except (TimeoutError, KafkaError) as error:
             unknown.update(dict.fromkeys(rest, type(error).__name__))
             if not isinstance(error, TimeoutError | KafkaTimeoutError) and not error.retriable:
-                self._broken = error
+                self._break(error)
         for positions, future in open_batches:
             if not future.done():
                 unknown.update(dict.fromkeys(positions, "TimeoutError"))
 
     def _note_failure(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
-            self._broken = error
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        self._breaks.set()
 
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:

@@ -12,6 +12,7 @@ from bucket_api.http import problems
 from bucket_api.http.auth import SignedIn
 from bucket_api.http.bodies import BODY_BYTES
 from bucket_api.http.edge import Edge
+from bucket_api.http.metering import Unmetered
 from fastapi import FastAPI
 from opentelemetry.trace import NoOpTracer
 from pymongo.errors import ServerSelectionTimeoutError
@@ -100,7 +101,7 @@ async def test_an_idempotency_key_is_visible_ascii(http: httpx.AsyncClient, key:
 def guarded(api: Api, failing: Any, request_time_s: float = 5) -> httpx.AsyncClient:
     """The edge around one route that does as told."""
     app = FastAPI()
-    app.state.gate = api.app.state.gate
+    app.state.gate, app.state.rates = api.app.state.gate, api.app.state.rates
 
     @app.get("/v1/failing")
     async def route(_: SignedIn) -> dict[str, str]:
@@ -108,7 +109,7 @@ def guarded(api: Api, failing: Any, request_time_s: float = 5) -> httpx.AsyncCli
         return {}
 
     problems.install(app)
-    app.add_middleware(Edge, tracer=NoOpTracer(), request_time_s=request_time_s)
+    app.add_middleware(Edge, tracer=NoOpTracer(), meter=Unmetered(), request_time_s=request_time_s)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = httpx.AsyncClient(transport=transport, base_url="http://api.test")
     client.headers["authorization"] = f"Bearer {api.token('t_one')}"

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from local_stack.kafka import KafkaServer
 from local_stack.mongod import MongoServer
 from local_stack.ports import free_ports
@@ -61,6 +64,30 @@ def process(environment: Environment) -> Iterator[subprocess.Popen[bytes]]:
 async def test_the_process_serves_publishes_and_ends_when_asked(
     environment: Environment, process: subprocess.Popen[bytes]
 ) -> None:
+    async with signed_in(environment) as http:
+        asked = await ask_otp(http)
+        assert asked.status_code == 202
+        docs = await http.get("/docs")
+        assert "/v1/buckets/{bucket_id}/statement" in docs.text
+        assert 'route="/v1/clients/{client_id}/otp-requests"' in (await http.get("/metrics")).text
+    command = await _published(environment)
+    assert (command.request, command.step) == (asked.json()["id"], "OTP_REQUEST")
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, 30) == 0
+
+
+async def test_a_process_that_can_publish_no_more_ends_and_says_so(
+    environment: Environment, process: subprocess.Popen[bytes]
+) -> None:
+    async with signed_in(environment) as http:
+        await _narrow(environment)
+        assert (await ask_otp(http)).status_code == 500
+    assert await asyncio.to_thread(process.wait, 30) == 1
+
+
+@asynccontextmanager
+async def signed_in(environment: Environment) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller of the process, once that is ready."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['SB_HTTP_PORT']}", timeout=30) as http:
 
         async def ready() -> bool:
@@ -72,18 +99,28 @@ async def test_the_process_serves_publishes_and_ends_when_asked(
         await eventually(ready, 30)
         signed = await http.post("/dev/tokens", json={"tenant": "t_one", "role": "administrator"})
         http.headers["authorization"] = f"Bearer {signed.json()['token']}"
-        made = await http.post("/v1/clients", json={"gstin": fictitious_gstin(1), "name": "One"})
-        client = made.json()["id"]
-        assert (await http.put(f"/v1/clients/{client}/credential", json={"username": "one"})).status_code == 204
-        headers = {"idempotency-key": "k", "prefer": "wait=0"}
-        asked = await http.post(f"/v1/clients/{client}/otp-requests", json={}, headers=headers)
-        assert asked.status_code == 202
-        docs = await http.get("/docs")
-        assert "/v1/buckets/{bucket_id}/statement" in docs.text
-    command = await _published(environment)
-    assert (command.request, command.step) == (asked.json()["id"], "OTP_REQUEST")
-    process.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(process.wait, 30) == 0
+        yield http
+
+
+async def ask_otp(http: httpx.AsyncClient) -> httpx.Response:
+    """An OTP for a client that has just been made."""
+    made = await http.post("/v1/clients", json={"gstin": fictitious_gstin(1), "name": "One"})
+    client = made.json()["id"]
+    assert (await http.put(f"/v1/clients/{client}/credential", json={"username": "one"})).status_code == 204
+    headers = {"idempotency-key": "k", "prefer": "wait=0"}
+    return await http.post(f"/v1/clients/{client}/otp-requests", json={}, headers=headers)
+
+
+async def _narrow(environment: Environment) -> None:
+    """From now on the broker refuses every record of the sessions topic: the end of an idempotent producer."""
+    name = f"{environment['SB_TOPIC_PREFIX']}{topics.SESSIONS.name}"
+    change = ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "100"})
+    client = AIOKafkaAdminClient(bootstrap_servers=environment["SB_KAFKA_BOOTSTRAP"])
+    await client.start()
+    try:
+        await client.alter_configs([change])
+    finally:
+        await client.close()
 
 
 async def _published(environment: Environment) -> sessions.SessionCommand:

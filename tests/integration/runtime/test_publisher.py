@@ -174,6 +174,8 @@ async def test_a_batch_that_the_broker_refuses_breaks_the_producer_for_good(
         await batches.publish("narrow", [OutgoingRecord(b"k", os.urandom(5_000))])
     with pytest.raises(ProducerBroken):
         await batches.publish(TOPIC, [OutgoingRecord(b"k", b"fits")])
+    with pytest.raises(ProducerBroken):
+        await asyncio.wait_for(batches.watch(), 5)
 
     await kafka.stop_within(producer, 10)
     await kafka_admin.delete_topics([name])
@@ -184,6 +186,8 @@ async def test_a_producer_that_was_stopped_is_broken_not_unknown(settings: Runti
     await producer.start()
     batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix)
     await batches.publish(TOPIC, [OutgoingRecord(b"k", b"x")])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(batches.watch(), 0.05)
     await kafka.stop_within(producer, 10)
 
     with pytest.raises(ProducerBroken):

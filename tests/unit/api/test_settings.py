@@ -41,3 +41,9 @@ def test_development_keeps_its_keys_beside_the_key_encryption_keys() -> None:
         Path("state/keys/dev_issuer.pem"),
         Path("state/keys/jwks.json"),
     )
+
+
+def test_rates_are_strict_in_production_and_wide_in_development() -> None:
+    assert Settings.from_environment(**SAFE).per_minute == {"default": 600, "heavy": 20, "otp": 60}
+    assert Settings.from_environment(instance_id="api").per_minute["default"] == 6_000
+    assert Settings.from_environment(**SAFE, rate_otp_per_min=7).per_minute["otp"] == 7

@@ -17,13 +17,13 @@ from bucket_api.http.document import openapi_document
 from bucket_api.http.tokens import Issuer
 from bucket_api.settings import Settings
 
-REFUSED = 1
+FAILED = 1
 KEEP_ALIVE_S = 75
 DRAIN_S = 20
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 done, 1 refused, 2 wrong usage."""
+    """Exit code: 0 done, 1 refused or died, 2 wrong usage."""
     given = _parser().parse_args(arguments)
     try:
         match given.command:
@@ -38,35 +38,48 @@ def main(arguments: list[str]) -> int:
                 return 0
     except (SettingsRefused, KeyFileRefused) as refusal:
         sys.stderr.write(f"refused: {refusal}\n")
-        return REFUSED
+        return FAILED
+
+
+class Server(uvicorn.Server):
+    """The server of the application; ends when a part dies that the process cannot do without."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.died = False
+        super().__init__(
+            uvicorn.Config(
+                create_app(settings, on_death=self.die),
+                host=settings.http_host,
+                port=settings.http_port,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+
+    def die(self) -> None:
+        """End, after the open requests."""
+        self.died = True
+        self.should_exit = True
 
 
 def serve() -> int:
-    """The HTTP process, until SIGTERM."""
+    """The HTTP process, until SIGTERM or the death of a part that it cannot do without."""
     settings = Settings.from_environment()
     configure(settings, "bucket-api")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.http_host,
-            port=settings.http_port,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
-    )
+    server = Server(settings)
     # The server raises the signal that stopped it once more; with the default handler its end would look like a kill.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
         server.run()
     except SystemExit:  # how the server tells that the start failed or the port is taken
-        return REFUSED
-    return 0 if server.started else REFUSED
+        return FAILED
+    return 0 if server.started and not server.died else FAILED
 
 
 def dispatch() -> int:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import sync_runtime.kafka
@@ -15,7 +16,9 @@ from sync_contracts.collections import COLLECTIONS
 from sync_contracts.topics import SESSIONS
 from sync_runtime.indexes import assert_indexes
 from sync_runtime.kafka_topics import assert_topics
+from sync_runtime.metrics import Metric, Metrics
 from sync_runtime.publisher import PartitionBatches
+from sync_runtime.tasks import Tasks
 from sync_runtime.telemetry import Telemetry
 from sync_runtime.vault import KeyEncryptionKeys
 
@@ -35,8 +38,43 @@ PUBLISH_DEADLINE_S: Final = 10.0
 READY_DEADLINE_S: Final = 2.0
 
 
-def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
-    """The application of one HTTP process. Its lifespan opens storage and bus, checks them and closes them."""
+METRICS: Final = (
+    Metric("counter", "api_requests_total", "Requests by what was answered", ("method", "route", "code")),
+    Metric("histogram", "api_request_seconds", "Time to the end of the answer", ("method", "route")),
+    Metric("counter", "api_rate_limited_total", "Requests beyond their tenant's rate, by policy", ("reason",)),
+)
+
+
+class RequestMeter:
+    """Requests in the metrics of this process."""
+
+    def __init__(self) -> None:
+        self._metrics = Metrics(METRICS)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._metrics.counter("api_requests_total", method, route, str(status)).inc()
+        self._metrics.histogram("api_request_seconds", method, route).observe(seconds)
+
+    def refused(self, policy: str) -> None:
+        """A request was beyond its tenant's rate."""
+        self._metrics.counter("api_rate_limited_total", policy).inc()
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return self._metrics.exposition()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    on_death: Callable[[], object] = lambda: None,
+) -> FastAPI:
+    """The application of one HTTP process. Its lifespan opens storage and bus, checks them and closes them.
+
+    `on_death` is called when a part that the process cannot do without has died: it must end, and be started again.
+    """
     issuer = Issuer(settings.issuer, settings.audience)
     dev_issuer = DevIssuer.at(settings.dev_key_path, settings.jwks_path, issuer) if settings.in_development else None
     keys = KeySet(from_url(settings.jwks_url) if settings.jwks_url else from_file(settings.jwks_path))
@@ -48,22 +86,30 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         client = sync_runtime.mongo.client(settings)
         producer = sync_runtime.kafka.producer(settings)
         database = sync_runtime.mongo.database(client, settings)
-        sweeping: list[asyncio.Task[None]] = []
+        tasks = Tasks()
         try:
             batches = await _opened(settings, client, producer, keys)
-            sweeping.append(asyncio.create_task(Janitor(database, now).run(), name="janitor"))
-            missing = _missing(client, keys, sweeping)
-            app.state.services = services_over(database, kek, batches, now, missing)
+            tasks.own("janitor", Janitor(database, now).run())
+            tasks.own("publisher", batches.watch())
+            watch = asyncio.create_task(tasks.watch(), name="watch")
+            watch.add_done_callback(partial(_noted, on_death))
+            app.state.services = services_over(database, kek, batches, now, _missing(client, keys, watch))
             log.info("serving", extra={"action": "start"})
             yield
         finally:
-            for task in sweeping:
-                task.cancel()
+            await tasks.cancel()
             await sync_runtime.kafka.stop_within(producer, STOP_DEADLINE_S)
             client.close()
             await asyncio.to_thread(telemetry.close)
 
-    return http_application(Gate(keys, issuer), telemetry.tracer, lifespan=lifespan, dev_issuer=dev_issuer)
+    return http_application(
+        Gate(keys, issuer),
+        telemetry.tracer,
+        lifespan=lifespan,
+        dev_issuer=dev_issuer,
+        per_minute=settings.per_minute,
+        meter=RequestMeter(),
+    )
 
 
 async def _opened(
@@ -82,11 +128,17 @@ async def _opened(
     return PartitionBatches(producer, topic_prefix=settings.topic_prefix, deadline_s=PUBLISH_DEADLINE_S)
 
 
-def _missing(client: sync_runtime.mongo.Client, keys: KeySet, tasks: Sequence[asyncio.Task[None]]) -> Missing:
+def _noted(on_death: Callable[[], object], watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled() and (error := watch.exception()):
+        log.critical("process dies: %s", error, exc_info=error, extra={"action": "death"})
+        on_death()
+
+
+def _missing(client: sync_runtime.mongo.Client, keys: KeySet, watch: asyncio.Task[None]) -> Missing:
     """What readiness asks: the database answers, the key set was read, every background task lives."""
 
     async def missing() -> Mapping[str, str]:
-        found = {task.get_name(): "has ended" for task in tasks if task.done()}
+        found = {"tasks": "one has died"} if watch.done() else {}
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
                 await sync_runtime.mongo.ping(client)

@@ -1,12 +1,17 @@
 """Settings of the service, from the environment (prefix `SB_`)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 from sync_runtime.settings import RuntimeSettings, SettingsRefused
 
+from bucket_api.http.rates import Policy
+
 DEV_ISSUER: Final = "https://issuer.sync-bucket.invalid/development"
+PRODUCTION_RATES: Final[Mapping[Policy, int]] = {"default": 600, "heavy": 20, "otp": 60}
+DEVELOPMENT_RATES: Final[Mapping[Policy, int]] = {"default": 6_000, "heavy": 600, "otp": 6_000}
 
 
 class Settings(RuntimeSettings):
@@ -24,6 +29,13 @@ class Settings(RuntimeSettings):
     """Key set of the issuer. In development beside the key-encryption keys."""
     dev_issuer_key_file: Path | None = None
     """Private key of the development issuer, made at the first start. Refused in production."""
+
+    rate_default_per_min: int | None = Field(default=None, ge=1)
+    """Requests a minute that a tenant may make to this process: 600 in production, 6,000 in development."""
+    rate_heavy_per_min: int | None = Field(default=None, ge=1)
+    """The same for imports: 20 in production, 600 in development."""
+    rate_otp_per_min: int | None = Field(default=None, ge=1)
+    """The same for asking for OTPs and entering them: 60 in production, 6,000 in development."""
 
     @model_validator(mode="after")
     def _no_demo_keys_in_production(self) -> Self:
@@ -43,6 +55,16 @@ class Settings(RuntimeSettings):
     def in_development(self) -> bool:
         """Whether the development issuer may sign."""
         return self.environment == "development"
+
+    @property
+    def per_minute(self) -> dict[Policy, int]:
+        """Requests a minute of one tenant, by policy."""
+        usual = DEVELOPMENT_RATES if self.in_development else PRODUCTION_RATES
+        return {
+            "default": self.rate_default_per_min or usual["default"],
+            "heavy": self.rate_heavy_per_min or usual["heavy"],
+            "otp": self.rate_otp_per_min or usual["otp"],
+        }
 
     @property
     def dev_key_path(self) -> Path:

@@ -1,5 +1,7 @@
 """The HTTP application over given services: routers, limits, guards, problems, documentation."""
 
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -12,6 +14,8 @@ from bucket_api.http.auth import Gate, refuse_unguarded
 from bucket_api.http.bodies import Bodies
 from bucket_api.http.dev_issuer import DevIssuer
 from bucket_api.http.edge import REQUEST_TIME_S, Edge
+from bucket_api.http.metering import Meter, Unmetered
+from bucket_api.http.rates import UNLIMITED, Policy, Rates
 from bucket_api.http.routes import access, buckets, catalogue, clients, dev_tokens, health, imports, openapi, units
 from bucket_api.http.schemas.problem import Problem
 
@@ -44,10 +48,13 @@ def http_application(
     *,
     lifespan: Lifespan[FastAPI] | None = None,
     dev_issuer: DevIssuer | None = None,
+    per_minute: Mapping[Policy, int] = UNLIMITED,
+    meter: Meter | None = None,
     request_time_s: float = REQUEST_TIME_S,
 ) -> FastAPI:
     """The application; the lifespan sets `app.state.services`. Raises `RouteUnguarded` for a route without a scope.
 
+    `per_minute`: requests that a tenant may make, by policy.
     With a development issuer there is `POST /dev/tokens`, and the documentation needs no token.
     """
     app = FastAPI(
@@ -69,9 +76,11 @@ def http_application(
         app.include_router(dev_tokens.router)
         app.include_router(docs_page.router)
     app.state.gate = gate
+    app.state.rates = Rates(per_minute, time.monotonic)
+    app.state.meter = meter or Unmetered()
     problems.install(app)
     etags.install(app)
     app.add_middleware(Bodies)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
-    app.add_middleware(Edge, tracer=tracer, request_time_s=request_time_s)
+    app.add_middleware(Edge, tracer=tracer, meter=app.state.meter, request_time_s=request_time_s)
     return app

@@ -10,12 +10,14 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.security import HTTPBearer, SecurityScopes
 
 from bucket_api.http.keys import KeySet
+from bucket_api.http.metering import Meter
+from bucket_api.http.rates import Rates, policy_of
 from bucket_api.http.tokens import Caller, Forged, Issuer, key_id, verified
 from bucket_api.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
-PUBLIC_PATHS: Final = frozenset({"/healthz", "/readyz"})
+PUBLIC_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _bearer: Final = HTTPBearer(auto_error=False, bearerFormat="JWT", description="Token of the gateway")
 
 
@@ -45,10 +47,24 @@ async def _admitted(
 ) -> Caller:
     gate: Gate = request.app.state.gate
     caller = await gate.admit(request.headers.get("authorization"))
+    _within_rate(request, caller)
     for scope in scopes.scopes:
         if scope not in caller.scopes:
             raise Refusal("forbidden", f"The scope {scope} is needed.", required_scope=scope)
     return caller
+
+
+def _within_rate(request: Request, caller: Caller) -> None:
+    """Counts the request; every answer tells how it stands. Raises `rate_limited`."""
+    rates: Rates = request.app.state.rates
+    route = getattr(request.scope.get("route"), "path", "")
+    taken = rates.take(caller.tenant.tenant_id, policy_of(request.method, route))
+    request.scope["rate"] = taken
+    if taken.retry_after_s:
+        meter: Meter = request.app.state.meter
+        meter.refused(taken.policy)
+        detail = f"At most {taken.quota} requests a minute."
+        raise Refusal("rate_limited", detail, policy=taken.policy, retry_after_s=taken.retry_after_s)
 
 
 SignedIn = Annotated[Caller, Security(_admitted)]

@@ -1,7 +1,8 @@
-"""The outermost layer: trace, time limit, the last answer when something breaks, and headers of every response."""
+"""The outermost layer: trace, time limit, measures, headers of every response, an answer to whatever breaks inside."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +11,7 @@ from opentelemetry.trace import SpanKind, Tracer
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bucket_api.http.metering import Meter, known_method
 from bucket_api.http.problems import problem
 from bucket_api.http.trace import Trace, begin, trace_of
 from bucket_api.refusal import ProblemCode
@@ -32,9 +34,10 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 class Edge:
     """Wraps the application. Nothing that goes wrong inside leaves without a problem of the table."""
 
-    def __init__(self, app: ASGIApp, *, tracer: Tracer, request_time_s: float = REQUEST_TIME_S) -> None:
+    def __init__(self, app: ASGIApp, *, tracer: Tracer, meter: Meter, request_time_s: float = REQUEST_TIME_S) -> None:
         self._app = app
         self._tracer = tracer
+        self._meter = meter
         self._request_time_s = request_time_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,8 +58,11 @@ class Edge:
                 else begin(carrier["traceparent"])
             )
             response = _Response(scope, send)
+            begun = time.perf_counter()
             await self._guarded(scope, receive, response)
             route = getattr(scope.get("route"), "path", "unknown")
+            seconds = time.perf_counter() - begun
+            self._meter.request(known_method(scope["method"]), route, response.status, seconds)
             span.update_name(f"{scope['method']} {route}")
             span.set_attributes(
                 {
@@ -95,6 +101,8 @@ class _Response:
             for name, value in _headers(self._scope["path"]).items():
                 headers.setdefault(name, value)
             headers["x-trace-id"] = trace_of(self._scope).trace_id
+            if taken := self._scope.get("rate"):
+                headers.update(taken.headers())
         await self._send(message)
 
     async def fail(self, code: ProblemCode, receive: Receive) -> None:

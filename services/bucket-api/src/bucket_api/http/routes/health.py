@@ -1,10 +1,14 @@
-"""Alive and ready, for load balancers and supervisors."""
+"""Alive and ready, for load balancers and supervisors; measures, for those who watch."""
 
-from fastapi import APIRouter, Response
+from typing import Final
 
+from fastapi import APIRouter, Request, Response
+
+from bucket_api.http.metering import Meter
 from bucket_api.http.schemas.kinds import Answer
 from bucket_api.http.services import App
 
+METRICS_TYPE: Final = "text/plain; version=0.0.4"
 router = APIRouter(tags=["health"])
 
 
@@ -33,3 +37,10 @@ async def ready(app: App, response: Response) -> Ready:
     missing = dict(await app.missing())
     response.status_code = 503 if missing else 200
     return Ready(ready=not missing, missing=missing)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Measures of this process in Prometheus' text format."""
+    meter: Meter = request.app.state.meter
+    return Response(meter.exposition(), media_type=METRICS_TYPE)
