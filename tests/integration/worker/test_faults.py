@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from local_stack.kafka import KafkaServer
+from local_stack.mongod import MongoServer
 from local_stack.ports import free_ports
 from sync_contracts import commands
 from sync_contracts.dead_letters import DeadLetterReason
@@ -16,7 +18,7 @@ from sync_contracts.topics import DEAD_LETTERS
 from sync_worker.intake.dead_letters import TooManyInvalid
 
 from tests.support.eventually import eventually
-from tests.support.worker_stack import NullModule, StoringModule, WorkerStack, command, seed
+from tests.support.worker_stack import NullModule, SlowModule, StoringModule, WorkerStack, command, seed
 
 POISON: list[tuple[bytes | None, DeadLetterReason]] = [
     (None, DeadLetterReason.UNDECODABLE),
@@ -185,3 +187,36 @@ async def _start_process(stack: WorkerStack, kek: Path) -> asyncio.subprocess.Pr
         "SB_WORKER_EXTRA_MODULES": "tests.support.worker_stack:slow_modules",
     }
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "sync_worker", env=environment)
+
+
+async def test_a_database_restart_in_the_middle_is_waited_for(stack: WorkerStack, mongo_server: MongoServer) -> None:
+    await seed(stack.database, clients=100, modules=("slow",) * 2, force=True)
+    async with stack.worker(SlowModule(), max_inflight=8):
+        await stack.send(*(command(number, mi, module="slow") for mi in range(2) for number in range(100)))
+        await _obtained(stack, 40)
+        mongo_server.kill()
+        await asyncio.sleep(1)
+        mongo_server.restart()  # by this thread: the server dies with the thread that started it
+        await _all_ended(stack, 200)
+    retries = {event.code for event in await stack.events() if isinstance(event, Retry)}
+    assert retries <= {Code.CLIENT_SERIAL, Code.INTERRUPTED}, "our own outage is no failure of a unit"
+
+
+async def test_a_broker_restart_in_the_middle_is_survived(stack: WorkerStack, kafka_server: KafkaServer) -> None:
+    await seed(stack.database, clients=100, modules=("slow",) * 2, force=True)
+    async with stack.worker(SlowModule(), max_inflight=8):
+        await stack.send(*(command(number, mi, module="slow") for mi in range(2) for number in range(100)))
+        await _obtained(stack, 40)
+        kafka_server.kill()
+        kafka_server.restart()
+        await _all_ended(stack, 200)
+
+
+async def _all_ended(stack: WorkerStack, n: int) -> None:
+    """Each unit has ended, or is to be tried again by a new attempt."""
+
+    async def reached() -> bool:
+        said = {(event.ci, event.mi) for event in await stack.events() if isinstance(event, Succeeded | Retry)}
+        return len(said) == n
+
+    await eventually(reached, 90, what=f"{n} units end")
