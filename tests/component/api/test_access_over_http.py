@@ -242,6 +242,9 @@ async def test_access_is_listed_by_reason(http: httpx.AsyncClient, api: Api) -> 
     without = (await http.get("/v1/access", params={"reason": "no_access"})).json()
     assert [item["client_id"] for item in without["items"]] == ["c_one_9"]
     assert (await http.get("/v1/access", params={"ready": "true"})).json()["total_size"] == 0
+    await api.database["portal_sessions"].insert_one({"_id": "t_one:c_one_2", "fence": 0, "ended": "account_locked"})
+    locked = (await http.get("/v1/access", params={"reason": "account_locked"})).json()
+    assert [item["client_id"] for item in locked["items"]] == ["c_one_2"]
 
 
 async def test_each_submission_has_a_number_of_its_own(http: httpx.AsyncClient, api: Api) -> None:

@@ -1,5 +1,6 @@
 """Housekeeping: only what nobody needs goes, and never what is being created or run."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +11,14 @@ from bucket_api.buckets.cancelling import Cancelling
 from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.janitor import BUCKET_AGE, ORPHAN_AGE, PAUSED_AGE, Janitor, Swept
 from bucket_api.buckets.store import BucketStore
+from pymongo.errors import AutoReconnect
 from sync_contracts.collections import COLLECTIONS
 from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
 
 from tests.component.api.firm import firm_of
 from tests.stores.api.test_creation import NOW, TENANT, CrashingStore, KilledError, wish
+from tests.support.eventually import eventually
 
 NOTHING = Swept(0, 0, 0, 0)
 
@@ -122,3 +125,20 @@ async def test_orphans_are_found_in_batches(database: Database, monkeypatch: pyt
     await database["bucket_pages"].insert_many({"_id": f"b_x{n}:0", "b": f"b_x{n}", "touched": old} for n in range(8))
     assert (await sweep(database, timedelta())).orphan_pages == 8
     assert await count(database, "bucket_pages") == 2
+
+
+@pytest.mark.parametrize("error", [AutoReconnect("away"), KeyError("a document of another shape")])
+async def test_a_sweep_that_fails_is_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    tries: list[int] = []
+
+    async def failing(_: Janitor) -> Swept:
+        tries.append(1)
+        raise error
+
+    monkeypatch.setattr(Janitor, "sweep", failing)
+    running = asyncio.create_task(Janitor(database, lambda: NOW).run(first_after_s=0, every_s=0))
+    await eventually(lambda: len(tries) > 2, 5)
+    assert not running.done()
+    running.cancel()

@@ -53,7 +53,7 @@ class Janitor:
         self._now = now
 
     async def run(self, *, first_after_s: float = FIRST_AFTER_S, every_s: float = EVERY_S) -> None:
-        """Sweep again and again until cancelled; a database out of reach is waited for."""
+        """Sweep again and again until cancelled. Whatever goes wrong is logged and tried again: requests come first."""
         await asyncio.sleep(first_after_s)
         while True:
             try:
@@ -61,6 +61,8 @@ class Janitor:
                 log.info("swept %s", swept, extra={"action": "sweep"})
             except PyMongoError as error:
                 log.warning("sweep failed", extra={"action": "sweep_failed", "cause": type(error).__name__})
+            except Exception:
+                log.exception("sweep failed", extra={"action": "sweep_failed"})
             await asyncio.sleep(every_s)
 
     async def sweep(self) -> Swept:

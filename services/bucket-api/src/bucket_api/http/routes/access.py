@@ -26,7 +26,15 @@ from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1", tags=["access"])
 
-AccessReason = Literal["no_access", "login_guard", "otp_required", "consent_expired"]
+AccessReason = Literal[
+    "no_access",
+    "login_guard",
+    "otp_required",
+    "consent_expired",
+    "access_disabled",
+    "password_expired",
+    "account_locked",
+]
 
 
 @router.get("/access")
