@@ -92,9 +92,9 @@ def running_stack(state_dir: Path, *, workers: int = 2, portal_rate_per_s: float
     settings = settings.model_copy(update={"portal_rate_per_s": portal_rate_per_s})
     with ExitStack() as opened:
         traces = opened.enter_context(trace_collector())
+        stack = opened.enter_context(Stack(settings, attached=True, more_environment=_environment(traces)))
         sandbox = opened.enter_context(closing(SandboxControl(settings.sandbox_control_url)))
         mongo = opened.enter_context(closing(_mongo(settings)))
-        stack = opened.enter_context(Stack(settings, attached=True, more_environment=_environment(traces)))
         majority = mongo.get_database(settings.mongo_database, read_concern=ReadConcern("majority"))
         yield RunningStack(stack, sandbox, majority, traces, opened)
 
