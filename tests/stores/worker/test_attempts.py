@@ -18,6 +18,7 @@ from sync_worker.datasets.store import DatasetStore
 from sync_worker.durable import StoreUnavailable
 from sync_worker.execution.attempt import Attempts
 from sync_worker.execution.fence import Fences, FenceStore
+from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.preflight import BucketView, Go
 from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
 from sync_worker.execution.store import ClientStore
@@ -132,6 +133,7 @@ class World:
             keeper=DatasetKeeper(DatasetStore(self.database), vault, lambda: self.now),
             portals=self.portals,
             limits=self.limits,
+            fetching=Fetching(lambda: 0),
             draw=random.Random(1),
             now=lambda: self.now,
             unit_limit_s=limit_s,

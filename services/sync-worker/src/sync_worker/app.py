@@ -25,6 +25,7 @@ from sync_worker.datasets.store import DatasetStore
 from sync_worker.execution.attempt import Attempts
 from sync_worker.execution.emitter import Emitter
 from sync_worker.execution.fence import Fences, FenceStore
+from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.runner import Ended, Runner
 from sync_worker.execution.sights import Sights
 from sync_worker.execution.store import ClientStore, UnitStore
@@ -116,6 +117,7 @@ class WorkerService:
 
     def _compose_runner(self) -> Runner:
         draw = random.Random()  # noqa: S311 - jitter and take numbers, no secrets
+        fetching = Fetching(now_ms, self._settings.max_inflight)
         attempts = Attempts(
             modules=self._modules,
             subjects=Subjects(ClientStore(self._database), time.monotonic),
@@ -123,12 +125,13 @@ class WorkerService:
             keeper=DatasetKeeper(DatasetStore(self._database), self._vault, _now),
             portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
             limits=self._limits,
+            fetching=fetching,
             draw=draw,
-            max_fetching=self._settings.max_inflight,
         )
         return Runner(
             sights=Sights(UnitStore(self._database), time.monotonic),
             attempts=attempts,
+            fetching=fetching,
             emitter=self._emitter,
             refusals=self._refused_commands,
             finished=self._offsets.finish,

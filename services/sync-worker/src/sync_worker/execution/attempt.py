@@ -20,6 +20,7 @@ from sync_worker.delivery import Delivery
 from sync_worker.durable import StoreUnavailable, is_outage
 from sync_worker.execution import retry
 from sync_worker.execution.fence import Fences
+from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.preflight import Go
 from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
 from sync_worker.execution.subjects import Subject, Subjects
@@ -40,7 +41,6 @@ from sync_worker.portal.calls import CallMade
 from sync_worker.tenant_keys import UnknownTenant
 
 UNIT_LIMIT_S: Final = 300.0
-MAX_FETCHING: Final = 256
 MAX_DELIVERIES: Final = 3
 GATE_MS: Final = 60_000
 log = logging.getLogger(__name__)
@@ -113,10 +113,7 @@ class Attempted(Struct, frozen=True):
 
 
 class Attempts:
-    """Carries out attempts. `draw` gives the jitter of delays, `now` aware UTC.
-
-    At most `max_fetching` units ask the portal; the next ones make themselves ready meanwhile.
-    """
+    """Carries out attempts. `draw` gives the jitter of delays, `now` aware UTC."""
 
     def __init__(
         self,
@@ -127,10 +124,10 @@ class Attempts:
         keeper: DatasetKeeper,
         portals: Portals,
         limits: Limits,
+        fetching: Fetching,
         draw: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         unit_limit_s: float = UNIT_LIMIT_S,
-        max_fetching: int = MAX_FETCHING,
     ) -> None:
         self._modules = modules
         self._subjects = subjects
@@ -141,7 +138,7 @@ class Attempts:
         self._draw = draw
         self._now = now
         self._unit_limit_s = unit_limit_s
-        self._fetching = asyncio.Semaphore(max_fetching)
+        self._fetching = fetching
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
@@ -155,7 +152,8 @@ class Attempts:
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
         portal = self._open(command.tenant, subject, None)
-        result = await self._fetched(module, self._request(delivery, subject, None), portal, NoParts())
+        request = self._request(delivery, subject, None)
+        result = await self._fetched(delivery, module, request, portal, NoParts())
         return Attempted(await self._ending(result, go.unit, subject), portal.meter)
 
     async def _fenced(self, delivery: Delivery, go: Go, module: SyncModule, subject: Subject) -> Attempted:
@@ -173,7 +171,8 @@ class Attempts:
             return Attempted(settled)
         portal = self._open(command.tenant, subject, fence.session)
         request = self._request(delivery, subject, self._keeper.previous(target, known))
-        result = await self._fetched(module, request, portal, self._keeper.parts(target, known))
+        parts = self._keeper.parts(target, known)
+        result = await self._fetched(delivery, module, request, portal, parts)
         return Attempted(await self._kept(target, known, result, unit, subject), portal.meter)
 
     def _settled(self, target: Target, known: Known, *, force: bool) -> Ending | None:
@@ -187,10 +186,13 @@ class Attempts:
         bucket, until = preparing
         return retry.attached(bucket, _ms(until), _ms(now), self._draw.random())
 
-    async def _fetched(self, module: SyncModule, request: Request, portal: Portal, parts: Parts) -> Result | TryAgain:
+    async def _fetched(
+        self, delivery: Delivery, module: SyncModule, request: Request, portal: Portal, parts: Parts
+    ) -> Result | TryAgain:
         """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
+        await self._fetching.begin(delivery)
         try:
-            async with self._fetching, asyncio.timeout(self._unit_limit_s):
+            async with asyncio.timeout(self._unit_limit_s):
                 return await module.sync(request, portal, parts)
         except TimeoutError:
             return TryAgain(Code.CLIENT_SERIAL, counted=False)
@@ -201,6 +203,8 @@ class Attempts:
                 return retry.interrupted(self._draw.random())
             log.exception("module raised", extra={"action": "sync", "sync_module": module.name})
             return Refusal(OutcomeClass.UNKNOWN)
+        finally:
+            self._fetching.end(delivery)
 
     async def _kept(
         self, target: Target, known: Known, result: Result | TryAgain, unit: Unit, subject: Subject

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from itertools import takewhile
 from typing import Final, Protocol, assert_never
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from sync_worker.delivery import Delivery
 from sync_worker.execution.announcing import event_of, started
 from sync_worker.execution.attempt import Attempted, Attempts
 from sync_worker.execution.emitter import Emitter
+from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.preflight import Cancel, Drop, Forged, Go
 from sync_worker.execution.retry import Ending, Stopped
 from sync_worker.execution.sights import Sights
@@ -48,6 +48,7 @@ class Runner:
         *,
         sights: Sights,
         attempts: Attempts,
+        fetching: Fetching,
         emitter: Emitter,
         refusals: Refusals,
         finished: Callable[[Delivery], None],
@@ -61,7 +62,7 @@ class Runner:
         self._finished = finished
         self._record = record
         self._clock_ms = clock_ms
-        self._quiet: dict[Delivery, int] = {}
+        self._fetching = fetching
 
     async def run(self, delivery: Delivery) -> None:
         """Carry out one delivery. What it raises ends the process; the record is then delivered again."""
@@ -86,20 +87,12 @@ class Runner:
         """Say of units that have run a while that they run, for ever. Most units end before that and are never said."""
         while True:
             await asyncio.sleep(STARTED_EVERY_S)
-            for delivery in self._quiet_since(self._clock_ms() - STARTED_AFTER_MS):
-                del self._quiet[delivery]
+            for delivery in self._fetching.run_for(STARTED_AFTER_MS):
                 self._emitter.emit(delivery, started(delivery.command), ends=False)
 
-    def _quiet_since(self, moment_ms: int) -> list[Delivery]:
-        """Deliveries that began by then and have said nothing; they are in the order in which they began."""
-        return [delivery for delivery, _ in takewhile(lambda item: item[1] <= moment_ms, self._quiet.items())]
-
     async def _attempt(self, delivery: Delivery, go: Go) -> None:
-        begun = self._quiet[delivery] = self._clock_ms()
-        try:
-            attempted = await self._attempts.carry_out(delivery, go)
-        finally:
-            self._quiet.pop(delivery, None)
+        begun = self._clock_ms()
+        attempted = await self._attempts.carry_out(delivery, go)
         timing = _timing(attempted, begun - delivery.command.issued_at)
         self._emitter.emit(delivery, event_of(delivery.command, attempted.ending, timing))
         calls = tuple(attempted.meter.made) if attempted.meter else ()
