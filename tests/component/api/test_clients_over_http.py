@@ -155,10 +155,17 @@ async def test_a_file_that_is_no_table_of_clients_is_refused_whole(http: httpx.A
 
 
 async def test_an_import_file_may_have_ten_mebibytes_and_not_one_byte_more(http: httpx.AsyncClient) -> None:
-    head = b"gstin,name\n"
-    fits = head + b"x" * 1000 + b"\n" + b"\n" * (10 * 1024 * 1024 - len(head) - 1001)
+    head, row = b"gstin,name,remarks\n", b"x,y," + b"z" * 3995 + b"\n"
+    rows, rest = divmod(10 * 1024 * 1024 - len(head), len(row))
+    fits = head + row * rows + b"z" * rest
     assert (await check(http, fits)).status_code == 202
     assert (await check(http, fits + b"\n")).status_code == 413
+
+
+async def test_an_import_file_of_blank_lines_is_refused_before_it_is_taken_apart(http: httpx.AsyncClient) -> None:
+    answer = await check(http, b"gstin,name\n" + b"\n" * 5_000_000)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["code"] == "too_many"
 
 
 async def test_portal_user_names_are_stored_encrypted_and_never_shown(http: httpx.AsyncClient, api: Api) -> None:

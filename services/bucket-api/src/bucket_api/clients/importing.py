@@ -7,6 +7,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
@@ -16,6 +17,8 @@ from bucket_api.clients.drafts import Draft, changes_to, draft_of
 from bucket_api.refusal import FieldError, Refusal
 
 ROWS: Final = 20_000
+LINES: Final = 2 * ROWS
+"""With blank ones; a file of ten million blank lines is refused before it is taken apart."""
 CELL_LENGTH: Final = 4_096
 REQUIRED: Final = ("gstin", "name")
 COLUMNS: Final = (
@@ -64,11 +67,7 @@ def sheet_of(file: bytes) -> Sheet:
         text = file.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _refused("file", "invalid", "The file is not UTF-8 text.") from None
-    csv.field_size_limit(CELL_LENGTH)
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error:
-        raise _refused("file", "invalid", "The file is not CSV, or a cell is longer than 4,096 characters.") from None
+    lines = _lines(text)
     header = [name.strip().lower() for name in lines[0]] if lines else []
     _check_header(header)
     numbered = [(number, line) for number, line in enumerate(lines[1:], 2) if any(cell.strip() for cell in line)]
@@ -79,6 +78,19 @@ def sheet_of(file: bytes) -> Sheet:
     known = tuple(name for name in header if name in COLUMNS)
     unknown = tuple(name for name in header if name not in COLUMNS)
     return Sheet(known, unknown, tuple((number, _cells(header, line)) for number, line in numbered))
+
+
+def _lines(text: str) -> list[list[str]]:
+    csv.field_size_limit(CELL_LENGTH)
+    try:
+        lines = list(islice(csv.reader(io.StringIO(text, newline=""), strict=True), LINES + 1))
+    except csv.Error:
+        raise _refused("file", "invalid", "The file is not CSV, or a cell is longer than 4,096 characters.") from None
+    if len(lines) > LINES:
+        raise _refused(
+            "file", "too_many", f"The file has more than {LINES} lines; at most {ROWS} rows are taken."
+        )
+    return lines
 
 
 def _check_header(header: list[str]) -> None:
