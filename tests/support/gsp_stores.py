@@ -46,10 +46,9 @@ class MemorySessions:
 
     async def lock(self, tenant: str, client: str, by: str, lasts: timedelta) -> bool:
         document, now = self.of(tenant, client), self._clock()
-        if "lock" in document and document["lock"]["until"] > now and document["lock"]["by"] != by:
-            return False
-        document["lock"] = {"by": by, "until": now + lasts}
-        return True
+        if "lock" not in document or document["lock"]["until"] <= now:
+            document["lock"] = {"by": by, "until": now + lasts}
+        return bool(document["lock"]["by"] == by)
 
     async def unlock(self, tenant: str, client: str, by: str) -> None:
         document = self.of(tenant, client)

@@ -278,7 +278,13 @@ async def test_a_command_for_a_foreign_request_is_refused_and_changes_nothing(wo
     assert (await world.step(ORDINARY, "OTP_REQUEST"))["state"] == "sent"
 
 
-async def test_a_step_that_comes_twice_at_once_is_done_once_and_ends_once(world: GspWorld) -> None:
+async def test_a_step_that_comes_twice_at_once_is_done_once_and_ends_once(
+    world: GspWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly() -> None:
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(world, "permit", slowly)
     await world.put_on_file(ORDINARY)
     world.ask(ORDINARY)
     command = world.command(ORDINARY, "OTP_REQUEST")

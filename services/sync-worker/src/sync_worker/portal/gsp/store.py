@@ -133,6 +133,6 @@ def _as_written(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lock(by: str, lasts: timedelta) -> list[dict[str, Any]]:
-    taken = {"$and": [{"$gt": ["$lock.until", "$$NOW"]}, {"$ne": ["$lock.by", by]}]}
+    taken = {"$gt": ["$lock.until", "$$NOW"]}
     own = {"by": by, "until": {"$add": ["$$NOW", round(lasts.total_seconds() * 1000)]}}
     return [{"$set": {"fence": {"$ifNull": ["$fence", 0]}, "lock": {"$cond": [taken, "$lock", own]}}}]
