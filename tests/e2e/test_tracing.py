@@ -29,13 +29,13 @@ def test_the_chain_of_one_unit(running: RunningStack, bucket: dict[str, str]) ->
     units = _eventually(running, "unit", "the unit's span", sync_bucket=bucket["id"])
     (unit,) = units
     calls = eventually_blocking(
-        lambda: [call for call in running.traces.spans("portal call") if call.parent_id == unit.span_id],
+        lambda: [call for call in running.traces.spans("portal call") if call.parent == unit.place],
         EXPORTED_WITHIN_S,
         what="the portal call's span",
     )
     request = _one(running, "POST /v1/buckets", bucket["trace"])
     batch = eventually_blocking(
-        lambda: [span for span in running.traces.spans("dispatch batch") if request.place in span.links],
+        lambda: [span for span in running.traces.spans("dispatch batch") if span.parent == request.place],
         EXPORTED_WITHIN_S,
         what="the batch that dispatched it",
     )[0]
@@ -47,7 +47,7 @@ def test_the_chain_of_one_unit(running: RunningStack, bucket: dict[str, str]) ->
     )
 
     assert request.service == "bucket-api"
-    assert (unit.trace_id, unit.parent_id) == batch.place
+    assert unit.parent == batch.place
     assert unit.attributes["sync.module"] == "gstr2b"
     assert calls[0].service == unit.service == "sync-worker"
     assert folds[0].attributes

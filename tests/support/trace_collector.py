@@ -27,6 +27,11 @@ class SeenSpan:
         """What a link to this span says."""
         return self.trace_id, self.span_id
 
+    @property
+    def parent(self) -> tuple[str, str]:
+        """The place of the span that caused it."""
+        return self.trace_id, self.parent_id
+
 
 class TraceCollector(ThreadingHTTPServer):
     """Listens on a free port of loopback. `raw` keeps the bytes as they came, for scans."""
