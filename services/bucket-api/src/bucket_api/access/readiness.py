@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
+from sync_contracts.credentials import GST_PORTAL_USER, is_guarded
 from sync_contracts.reasons import REASONS
 
-from bucket_api.access.guard import is_guarded
-
-KIND: Final = "gst_portal_user"
 WARN_DAYS: Final = 3
 REFUSED_LOGINS: Final = frozenset({"access_disabled", "password_expired", "account_locked"})
 """Why the newest log-in was refused; stands until one succeeds."""
@@ -53,7 +51,7 @@ def readiness(session: Mapping[str, Any] | None, credential_version: int | None,
     until, consent = known.get("token_exp"), known.get("consent_until")
     guard = known.get("guard")
     blocked = is_guarded(guard, credential_version)
-    of_this_user = known.get("cred_ref") == f"{KIND}:{credential_version}"
+    of_this_user = known.get("cred_ref") == f"{GST_PORTAL_USER}:{credential_version}"
     live = until is not None and until > now and of_this_user
     return Readiness(
         ready=credential_version is not None and not blocked and live,

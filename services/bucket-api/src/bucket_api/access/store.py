@@ -8,9 +8,9 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 from sync_contracts import collections
+from sync_contracts.credentials import GST_PORTAL_USER, credential_id
 from sync_contracts.documents import OtpRequestDocument
 
-from bucket_api.access.readiness import KIND
 from bucket_api.scope import TenantScope
 
 OPEN: Final = ("requested", "sent", "rejected")
@@ -45,11 +45,11 @@ class AccessStore:
         """
         writes = [
             UpdateOne(
-                tenant.only({"_id": _credential_id(tenant, client_id)}),
+                tenant.only({"_id": credential_id(tenant.tenant_id, client_id)}),
                 {
                     "$set" if replace else "$setOnInsert": {
                         "client": client_id,
-                        "kind": KIND,
+                        "kind": GST_PORTAL_USER,
                         USERNAME_FIELD: sealed,
                         "key_version": key_version,
                         "changed_at": now,
@@ -66,7 +66,7 @@ class AccessStore:
 
     async def remove_credential(self, tenant: TenantScope, client_id: str) -> bool:
         """Take the portal user from file; False when none was there."""
-        result = await self._credentials.delete_one(tenant.only({"_id": _credential_id(tenant, client_id)}))
+        result = await self._credentials.delete_one(tenant.only({"_id": credential_id(tenant.tenant_id, client_id)}))
         return result.deleted_count == 1
 
     async def guards(self, tenant: TenantScope) -> dict[str, Mapping[str, Any]]:
@@ -90,13 +90,13 @@ class AccessStore:
 
     async def versions_of(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, int]:
         """`versions` of some clients."""
-        ids = [_credential_id(tenant, client) for client in clients]
+        ids = [credential_id(tenant.tenant_id, client) for client in clients]
         found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "cred_ver": 1})
         return {document["client"]: document["cred_ver"] for document in await found.to_list(None)}
 
     async def changed_at(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, datetime]:
         """When the portal user on file was changed, by client id."""
-        ids = [_credential_id(tenant, client) for client in clients]
+        ids = [credential_id(tenant.tenant_id, client) for client in clients]
         found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "changed_at": 1})
         return {document["client"]: document["changed_at"] for document in await found.to_list(None)}
 
@@ -138,7 +138,3 @@ class AccessStore:
         wanted = tenant.only({"_id": request_id, "state": {"$in": list(frm)}, "expires_at": {"$gt": now}})
         change = {"$set": {"state": "submitted"}, "$inc": {"submission": 1}}
         return await self._requests.find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
-
-
-def _credential_id(tenant: TenantScope, client_id: str) -> str:
-    return f"{tenant.tenant_id}:{client_id}:{KIND}"

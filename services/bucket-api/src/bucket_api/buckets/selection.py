@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sync_contracts.catalogue import ClientKind
+from sync_contracts.credentials import is_guarded
 
-from bucket_api.access.guard import is_guarded
 from bucket_api.buckets.planning import PlanClient
 from bucket_api.clients.filters import ClientFilter, query_of
 

@@ -87,9 +87,7 @@ def _lines(text: str) -> list[list[str]]:
     except csv.Error:
         raise _refused("file", "invalid", "The file is not CSV, or a cell is longer than 4,096 characters.") from None
     if len(lines) > LINES:
-        raise _refused(
-            "file", "too_many", f"The file has more than {LINES} lines; at most {ROWS} rows are taken."
-        )
+        raise _refused("file", "too_many", f"The file has more than {LINES} lines; at most {ROWS} rows are taken.")
     return lines
 
 
