@@ -119,6 +119,8 @@ def troubles(running: RunningStack) -> Iterator[Troubles]:
         waiting = sum(fault.state == "waiting" for fault in FAULTS)
         practice.when(bucket_id, lambda bucket: _open_units(bucket) == waiting, 100)
         yield Troubles(practice, clients, bucket_id, began_s)
+        practice.api.cancel(bucket_id, "nobody waits for these any more")
+        practice.ended(bucket_id)
 
 
 def _open_units(bucket: Json) -> int:
