@@ -5,25 +5,14 @@ A unit's id `u_<row>_<column>` is its place in the plan: row = page × clients p
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from msgspec import Struct
 from sync_contracts.pages import unit_from
 from sync_contracts.reasons import REASONS, Reason, State, reason_of
 from sync_contracts.units import CANCELLED, DISPLAY_STATES, Unit, display_index, failed_by_limits
 
-STATE_CODES: Final[tuple[State, ...]] = (
-    "queued",
-    "waiting",
-    "running",
-    "retrying",
-    "done",
-    "not_available",
-    "needs_action",
-    "failed",
-    "skipped",
-    "cancelled",
-)
+STATE_CODES: Final[tuple[State, ...]] = get_args(State)
 ALL_STATES: Final = "WDRSFC"
 OUTCOME_CODES: Final = (None, "changed", "unchanged", "empty")
 _STATE_OF: Final[tuple[State, ...]] = tuple(

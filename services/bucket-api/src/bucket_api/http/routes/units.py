@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from msgspec.structs import replace
+from sync_contracts.reasons import State
 
 from bucket_api.buckets.listing import Listed, UnitPage
 from bucket_api.buckets.units import UnitFilter, address, layout_of
@@ -31,23 +32,11 @@ from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1/buckets/{bucket_id}", tags=["units"])
 
-UnitState = Literal[
-    "queued",
-    "waiting",
-    "running",
-    "retrying",
-    "done",
-    "not_available",
-    "needs_action",
-    "failed",
-    "skipped",
-    "cancelled",
-]
 Names = Annotated[list[Annotated[str, Query(max_length=64)]], Query(max_length=500)]
 
 
 def _wanted(
-    state: Annotated[list[UnitState], Query()] = [],
+    state: Annotated[list[State], Query()] = [],
     outcome: Annotated[list[Literal["changed", "unchanged", "empty"]], Query()] = [],
     reason: Names = [],
     owner: Annotated[list[Literal["taxpayer", "firm", "portal", "us", "none"]], Query()] = [],
