@@ -10,6 +10,7 @@ durable, and waits for another line.
 """
 
 import asyncio
+import logging
 import sys
 import time
 from collections import defaultdict
@@ -292,4 +293,5 @@ async def run(role: str, units: int, run_name: str, kafka: str, mongo: str) -> N
 
 
 if __name__ == "__main__":
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic just made has no leader for a moment
     asyncio.run(run(sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]))
