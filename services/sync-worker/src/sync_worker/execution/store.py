@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.read_concern import ReadConcern
 from sync_contracts.collections import BUCKET_PAGES, BUCKETS, CLIENTS, CREDENTIALS
@@ -10,6 +11,7 @@ from sync_contracts.collections import BUCKET_PAGES, BUCKETS, CLIENTS, CREDENTIA
 from sync_worker.durable import Database, Document, until_answered
 
 PAGES_PER_FIND: Final = 32
+DECODED_WHEN_READ: Final = DEFAULT_RAW_BSON_OPTIONS.with_options(tz_aware=True)
 _BUCKET_FIELDS: Final = dict.fromkeys(("tenant_id", "control", "round", "shard", "columns", "plan.options.force"), 1)
 
 
@@ -17,7 +19,8 @@ class UnitStore:
     """Pages and buckets by id. A command may be forged: who asks compares the tenant of what is found with it."""
 
     def __init__(self, database: Database) -> None:
-        self._pages = database[BUCKET_PAGES.name]
+        # A page has 500 units of which a batch needs a few, and decoding holds up everything else in the process.
+        self._pages = database.get_collection(BUCKET_PAGES.name, codec_options=DECODED_WHEN_READ)
         self._newest_pages = database.get_collection(BUCKET_PAGES.name, read_concern=ReadConcern("linearizable"))
         self._buckets = database[BUCKETS.name]
 
