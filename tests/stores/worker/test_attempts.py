@@ -20,7 +20,7 @@ from sync_worker.execution.attempt import Attempts
 from sync_worker.execution.fence import Fences, FenceStore
 from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.preflight import BucketView, Go
-from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
+from sync_worker.execution.retry import Done, Ending, GiveUp, Stopped, TryAgain
 from sync_worker.execution.store import ClientStore
 from sync_worker.execution.subjects import Subjects
 from sync_worker.modules.port import (
@@ -108,6 +108,8 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOW
+        self.fetching = Fetching(lambda: 0, limit=1)
+        self.cancelled = False
         self.offset = 100
         self.limits = Limits()
         self.portals = Portals()
@@ -133,7 +135,8 @@ class World:
             keeper=DatasetKeeper(DatasetStore(self.database), vault, lambda: self.now),
             portals=self.portals,
             limits=self.limits,
-            fetching=Fetching(lambda: 0),
+            fetching=self.fetching,
+            is_cancelled=self.is_cancelled,
             draw=random.Random(1),
             now=lambda: self.now,
             unit_limit_s=limit_s,
@@ -143,6 +146,9 @@ class World:
         self.offset += 1
         delivery = records.delivery(asked, self.offset if offset is None else offset)
         return (await attempts.carry_out(delivery, go)).ending
+
+    async def is_cancelled(self, _: Command) -> bool:
+        return self.cancelled
 
     async def document(self) -> dict[str, Any] | None:
         return await self.database["datasets"].find_one({"tenant_id": "t_1"})
@@ -228,6 +234,17 @@ async def test_a_module_that_raises_is_an_unknown_answer_and_no_crash(world: Wor
     assert isinstance(first, TryAgain)
     assert (first.code, first.counted) == (Code.UNKNOWN, True)
     assert await world.end(broken, unit=Unit("D", 2, 1, e="UNKNOWN")) == GiveUp(Code.UNKNOWN)
+
+
+async def test_a_bucket_cancelled_while_its_unit_waited_for_a_place_is_not_asked_for(world: World) -> None:
+    other = records.delivery(command(0), 1)
+    await world.fetching.begin(other)
+    waiting = asyncio.create_task(world.end(brings(fetched(b"body"))))
+    await asyncio.sleep(0.2)
+    world.cancelled = True
+    world.fetching.end(other)
+    assert await waiting == Stopped()
+    assert await world.document() is None
 
 
 async def test_a_database_that_is_away_is_no_answer_of_the_portal(world: World) -> None:

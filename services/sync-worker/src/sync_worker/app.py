@@ -52,8 +52,6 @@ SERVICE = "sync-worker"
 STALLED_AFTER_S = {"commands": 120.0, "sessions": 180.0}
 """A loop that has not moved for so long is stalled; a revoke may take 25 s of it, a session step 90 s."""
 CLOSE_DEADLINE_S = 5.0
-MAKING_READY = 4
-"""One unit more for every four that ask the portal: it is read and fenced when its turn comes."""
 SPARE_CONNECTIONS = 20
 """For session steps, beside a connection for each unit that runs."""
 DRAIN_S = 35.0
@@ -117,6 +115,7 @@ class WorkerService:
 
     def _compose_runner(self) -> Runner:
         draw = random.Random()  # noqa: S311 - jitter and take numbers, no secrets
+        sights = Sights(UnitStore(self._database), time.monotonic)
         fetching = Fetching(now_ms, self._settings.max_inflight)
         attempts = Attempts(
             modules=self._modules,
@@ -126,10 +125,11 @@ class WorkerService:
             portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
             limits=self._limits,
             fetching=fetching,
+            is_cancelled=sights.is_cancelled,
             draw=draw,
         )
         return Runner(
-            sights=Sights(UnitStore(self._database), time.monotonic),
+            sights=sights,
             attempts=attempts,
             fetching=fetching,
             emitter=self._emitter,
@@ -149,7 +149,7 @@ class WorkerService:
             offsets=self._offsets,
             dead_letters=self._refused_commands,
             run_unit=self._runner.run,
-            limits=IntakeLimits(max_inflight=settings.max_inflight + settings.max_inflight // MAKING_READY),
+            limits=IntakeLimits(max_inflight=2 * settings.max_inflight),  # one asks, one is made ready
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
             on_assigned=assignments.inc,
         )

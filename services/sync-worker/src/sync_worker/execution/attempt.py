@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from msgspec import Struct
 from sync_contracts.catalogue import MODULES
+from sync_contracts.commands import Command
 from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
@@ -22,7 +23,7 @@ from sync_worker.execution import retry
 from sync_worker.execution.fence import Fences
 from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.preflight import Go
-from sync_worker.execution.retry import Done, Ending, GiveUp, TryAgain
+from sync_worker.execution.retry import Done, Ending, GiveUp, Stopped, TryAgain
 from sync_worker.execution.subjects import Subject, Subjects
 from sync_worker.modules.port import (
     Fetched,
@@ -125,6 +126,7 @@ class Attempts:
         portals: Portals,
         limits: Limits,
         fetching: Fetching,
+        is_cancelled: Callable[[Command], Awaitable[bool]],
         draw: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         unit_limit_s: float = UNIT_LIMIT_S,
@@ -139,6 +141,7 @@ class Attempts:
         self._now = now
         self._unit_limit_s = unit_limit_s
         self._fetching = fetching
+        self._is_cancelled = is_cancelled
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
@@ -188,10 +191,12 @@ class Attempts:
 
     async def _fetched(
         self, delivery: Delivery, module: SyncModule, request: Request, portal: Portal, parts: Parts
-    ) -> Result | TryAgain:
+    ) -> Result | TryAgain | Stopped:
         """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
         await self._fetching.begin(delivery)
         try:
+            if await self._is_cancelled(delivery.command):  # it may have waited for its place
+                return Stopped()
             async with asyncio.timeout(self._unit_limit_s):
                 return await module.sync(request, portal, parts)
         except TimeoutError:
@@ -207,7 +212,7 @@ class Attempts:
             self._fetching.end(delivery)
 
     async def _kept(
-        self, target: Target, known: Known, result: Result | TryAgain, unit: Unit, subject: Subject
+        self, target: Target, known: Known, result: Result | TryAgain | Stopped, unit: Unit, subject: Subject
     ) -> Ending:
         """Store what was obtained before anything says so."""
         if not isinstance(result, Fetched | Unchanged | Observed):
@@ -223,9 +228,9 @@ class Attempts:
             return retry.taken_over(self._draw.random())
         return retry.obtained(result, kept.code, kept.ver)
 
-    async def _ending(self, result: Result | TryAgain, unit: Unit, subject: Subject) -> Ending:
+    async def _ending(self, result: Result | TryAgain | Stopped, unit: Unit, subject: Subject) -> Ending:
         match result:
-            case TryAgain():
+            case TryAgain() | Stopped():
                 return result
             case Refusal():
                 await self._tell_limits(subject.client["line_id"], result)

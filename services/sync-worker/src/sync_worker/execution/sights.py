@@ -64,6 +64,14 @@ class Sights:
                 return judge(command, unit, bucket)
         return await self._combiner.ask(command)
 
+    async def is_cancelled(self, command: Command) -> bool:
+        """Whether the command's bucket is cancelled, as known at most two seconds ago."""
+        view = self._fresh_bucket(command)
+        if view is None:
+            await self._read_buckets([command])
+            view = self._buckets.get(command.bucket)
+        return view is not None and view.control == "CANCEL"
+
     def _fresh_bucket(self, command: Command) -> BucketView | None:
         view = self._buckets.get(command.bucket)
         if view is None or view.read_at + BUCKET_AGE_S <= self._clock_s() or not knows_round(view, command.attempt):
