@@ -64,10 +64,6 @@ class Disturbed:
         late = [_place(unit) for unit in units if any(_is_late(call, unit) for call in calls[_place(unit)])]
         assert late == [], "units were called again after they had ended"
 
-    def repeated_calls(self) -> int:
-        """Calls above one a unit."""
-        return sum(len(calls) - 1 for calls in self._calls().values())
-
     def _calls(self) -> dict[tuple[str, str, str | None], list[Call]]:
         """The bucket's calls by what they fetch."""
         found: dict[tuple[str, str, str | None], list[Call]] = {}
