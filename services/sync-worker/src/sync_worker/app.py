@@ -52,6 +52,8 @@ SERVICE = "sync-worker"
 STALLED_AFTER_S = {"commands": 120.0, "sessions": 180.0}
 """A loop that has not moved for so long is stalled; a revoke may take 25 s of it, a session step 90 s."""
 CLOSE_DEADLINE_S = 5.0
+BUFFERED_PER_PLACE = 16
+"""Records queued for each unit that may ask: enough clients that none has many units left when the others end."""
 SPARE_CONNECTIONS = 20
 """For session steps, beside a connection for each unit that runs."""
 DRAIN_S = 35.0
@@ -149,7 +151,10 @@ class WorkerService:
             offsets=self._offsets,
             dead_letters=self._refused_commands,
             run_unit=self._runner.run,
-            limits=IntakeLimits(max_inflight=2 * settings.max_inflight),  # one asks, one is made ready
+            limits=IntakeLimits(
+                max_inflight=2 * settings.max_inflight,  # one asks, one is made ready
+                buffered=BUFFERED_PER_PLACE * settings.max_inflight,
+            ),
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
             on_assigned=assignments.inc,
         )
