@@ -100,3 +100,12 @@ def test_partitions_are_known_only_while_they_are_owned() -> None:
     assert assignment.partitions == {0, 3}
     assignment.end()
     assert assignment.partitions == frozenset()
+
+
+def test_records_that_come_before_their_assignment_are_not_taken() -> None:
+    assignment = Assignment()
+
+    assert not assignment.fetched(fetch(0, 5))
+    assignment.begin([0])
+    assert assignment.fetched(fetch(0, 5))
+    assert assignment.buffered == 1

@@ -49,7 +49,7 @@ class StackSettings(BaseSettings):
     sandbox_asp_secret: str = "sandbox-asp-secret"  # noqa: S105 - as above
     portal_rate_per_s: float = 180
     """Calls a second that the workers allow themselves together; the sandbox's demo profile refuses above 200."""
-    portal_burst: float = 20
+    portal_burst: float = 100
 
     dispatchers: int = _count("DISPATCHERS", 1)
     aggregators: int = _count("AGGREGATORS", 1)

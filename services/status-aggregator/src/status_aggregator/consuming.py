@@ -116,8 +116,9 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             self._pause_or_resume()
             room = min(POLL_RECORDS, max(self._assignment.room, 1))
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=room)
-            for records in fetched.values():
-                self._assignment.fetched(records)
+            for place, records in fetched.items():
+                if not self._assignment.fetched(records):  # they can come before the listener was told
+                    self._consumer.seek(place, records[0].offset)
             if fetched:
                 self._arrived.set()
 

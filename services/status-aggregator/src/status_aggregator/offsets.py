@@ -88,11 +88,12 @@ class Assignment:
         self._buffer.clear()
         self._buffered = 0
 
-    def fetched(self, records: Sequence[Record]) -> None:
-        """Records of one partition, in log order."""
+    def fetched(self, records: Sequence[Record]) -> bool:
+        """Take records of one partition, in log order. False: no assignment has begun, so they must be read again."""
         if self._open and records:
             self._buffer.append(records)
             self._buffered += len(records)
+        return self._open
 
     def take(self, limit: int) -> Batch:
         """The next records, at least one fetch and at most about `limit`; empty when there are none."""
