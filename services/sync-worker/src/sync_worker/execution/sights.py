@@ -29,6 +29,8 @@ from sync_worker.execution.preflight import (
 
 PAGE_AGE_S: Final = 1.0
 BUCKET_AGE_S: Final = 2.0
+BUCKET_RENEWED_S: Final = 1.0
+"""A batch reads a bucket again at this age, so that units about to ask the portal seldom find it too old."""
 PAGES_KEPT: Final = 32
 BUCKETS_KEPT: Final = 512
 MAX_BATCH: Final = 500
@@ -53,6 +55,7 @@ class Sights:
         self._buckets: OrderedDict[str, BucketView] = OrderedDict()
         self._alone: str | None = None  # page of the last unit that came alone; a second one is the begin of many
         self._combiner: Combiner[Command, Preflight] = Combiner(self._look_at_all, max_batch=MAX_BATCH)
+        self._controls: Combiner[Command, BucketView | None] = Combiner(self._look_at_buckets, max_batch=MAX_BATCH)
 
     async def look(self, command: Command) -> Preflight:
         """The unit of a command and what is to be done with it."""
@@ -68,20 +71,23 @@ class Sights:
         """Whether the command's bucket is cancelled, as known at most two seconds ago."""
         view = self._fresh_bucket(command)
         if view is None:
-            await self._read_buckets([command])
-            view = self._buckets.get(command.bucket)
+            view = await self._controls.ask(command)
         return view is not None and view.control == "CANCEL"
 
-    def _fresh_bucket(self, command: Command) -> BucketView | None:
+    def _fresh_bucket(self, command: Command, age_s: float = BUCKET_AGE_S) -> BucketView | None:
         view = self._buckets.get(command.bucket)
-        if view is None or view.read_at + BUCKET_AGE_S <= self._clock_s() or not knows_round(view, command.attempt):
+        if view is None or view.read_at + age_s <= self._clock_s() or not knows_round(view, command.attempt):
             return None
         return view
 
     async def _look_at_all(self, commands: Sequence[Command]) -> Sequence[Preflight]:
         pages = await self._read_pages(commands)
-        await self._read_buckets(commands)
+        await self._read_buckets(commands, BUCKET_RENEWED_S)
         return [await self._judge(command, pages.get(page_id(command.bucket, command.page))) for command in commands]
+
+    async def _look_at_buckets(self, commands: Sequence[Command]) -> Sequence[BucketView | None]:
+        await self._read_buckets(commands)
+        return [self._buckets.get(command.bucket) for command in commands]
 
     async def _judge(self, command: Command, page: PageImage | None) -> Preflight:
         bucket = self._buckets.get(command.bucket)
@@ -103,13 +109,15 @@ class Sights:
         keys = list(dict.fromkeys(page_id(command.bucket, command.page) for command in commands))
         found = await self._reads.pages(keys)
         images = {key: image_from(document, read_at) for key, document in found.items()}
-        self._pages.update(images)
+        for key, image in images.items():
+            self._pages[key] = image
+            self._pages.move_to_end(key)
         _forget_oldest(self._pages, PAGES_KEPT)
         return images
 
-    async def _read_buckets(self, commands: Sequence[Command]) -> None:
+    async def _read_buckets(self, commands: Sequence[Command], age_s: float = BUCKET_AGE_S) -> None:
         read_at = self._clock_s()
-        wanted = dict.fromkeys(command.bucket for command in commands if self._fresh_bucket(command) is None)
+        wanted = dict.fromkeys(command.bucket for command in commands if self._fresh_bucket(command, age_s) is None)
         if not wanted:
             return
         found = await self._reads.buckets(list(wanted))
