@@ -11,6 +11,7 @@ from local_stack.programs import API
 from sync_contracts.collections import BUCKET_PAGES, BUCKETS
 from sync_runtime.mongo import Database
 
+from tests.bench.b0 import MOST_MIB
 from tests.bench.buckets import MONTHS, TENANT, seed
 from tests.bench.processes import peak_rss_mib
 from tests.bench.results import Figure
