@@ -39,10 +39,12 @@ async def measure(runs: int) -> list[Figure]:
 
 def _figures(took_s: list[float], memory: float) -> list[Figure]:
     took = median(took_s)
-    how = (
-        f"median of {len(took_s)} requests, 100 pages and the bucket written; ratio to the limit; API {memory:.0f} MiB"
-    )
-    return [Figure("b2_accept", took, "s", how, f"<= {MOST_S}", took / MOST_S, took <= MOST_S)]
+    how = f"median of {len(took_s)} requests, 100 pages and the bucket durable; ratio to the limit"
+    peak = "peak of the API after them; ratio to the limit"
+    return [
+        Figure("b2_accept", took, "s", how, f"<= {MOST_S}", took / MOST_S, took <= MOST_S),
+        Figure("b4_memory_api", memory, "MiB", peak, f"<= {MOST_MIB:.0f}", memory / MOST_MIB, memory <= MOST_MIB),
+    ]
 
 
 def _start(http: httpx.Client, key: str) -> float:
@@ -61,10 +63,10 @@ def _start(http: httpx.Client, key: str) -> float:
 
 async def _check_and_remove(database: Database) -> None:
     """Everything was there when the answer came. The next bucket finds the tenant without one."""
-    pages: list[dict[str, Any]] = await database[BUCKET_PAGES.name].find({}, {"c.id": 1}).to_list(None)
-    found = sum(len(page["c"]) for page in pages)
-    if found != CLIENTS:
-        raise RuntimeError(f"{found} of {CLIENTS} clients lie in pages")
+    pages: list[dict[str, Any]] = await database[BUCKET_PAGES.name].find({}, {"cp": 1}).to_list(None)
+    waiting, wanted = sum(page["cp"] for page in pages), CLIENTS * len(MONTHS)
+    if waiting != wanted:
+        raise RuntimeError(f"{waiting} of {wanted} units wait in pages")
     for collection in (BUCKETS, BUCKET_PAGES):
         await database[collection.name].delete_many({})
 
