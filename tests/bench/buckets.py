@@ -18,7 +18,9 @@ from bucket_api.tenants import Encryptors
 from msgspec import Struct
 from portal_sandbox.identifiers import with_check_character
 from sync_contracts.catalogue import ClientKind, Module
-from sync_contracts.documents import ClientDocument
+from sync_contracts.collections import CREDENTIALS
+from sync_contracts.credentials import GST_PORTAL_USER, credential_id
+from sync_contracts.documents import ClientDocument, CredentialDocument
 from sync_contracts.units import Unit
 from sync_runtime.mongo import Database
 from sync_runtime.vault import KeyEncryptionKeys
@@ -60,7 +62,7 @@ def client(number: int) -> ClientDocument:
     gstin = with_check_character(f"27AAAPA{number % 10_000:04}A{1 + number // 10_000}Z")
     now = datetime.now(UTC)
     return ClientDocument(
-        _id=f"cl_{number:08}",
+        _id=client_id_of(number),
         tenant_id=TENANT.tenant_id,
         gstin=gstin,
         name=f"Client {number:05}",
@@ -80,10 +82,32 @@ def client(number: int) -> ClientDocument:
     )
 
 
+def credential(number: int) -> CredentialDocument:
+    """A portal user of a client; no benchmark opens it."""
+    tenant, client_id = TENANT.tenant_id, client_id_of(number)
+    return CredentialDocument(
+        _id=credential_id(tenant, client_id),
+        tenant_id=tenant,
+        client=client_id,
+        kind=GST_PORTAL_USER,
+        username_enc=bytes(40),
+        cred_ver=1,
+        key_version=1,
+        changed_at=datetime.now(UTC),
+        changed_by="us_bench",
+    )
+
+
+def client_id_of(number: int) -> str:
+    """Id of the n-th client."""
+    return f"cl_{number:08}"
+
+
 async def seed(database: Database, clients: int, kek_file: Path) -> None:
-    """The tenant with its data key, and its clients."""
+    """The tenant with its data key, its clients, and a portal user for each."""
     await Encryptors(database, KeyEncryptionKeys.from_file(kek_file)).of(TENANT)
     await ClientStore(database).save(TENANT, [dict(client(number)) for number in range(clients)], ())
+    await database[CREDENTIALS.name].insert_many([dict(credential(number)) for number in range(clients)])
 
 
 async def accept(database: Database, module: BenchModule, clients: int, name: str) -> Accepted:
@@ -135,7 +159,8 @@ async def completed(database: Database, bucket: str, *, deadline_s: float = DEAD
 
 def _plan(module: BenchModule, clients: int) -> Plan:
     rows = tuple(
-        PlanClient(f"cl_{n:08}", f"Client {n:05}", ClientKind.REGULAR, True, None, True, False) for n in range(clients)
+        PlanClient(client_id_of(n), f"Client {n:05}", ClientKind.REGULAR, True, None, True, False)
+        for n in range(clients)
     )
     columns = tuple(Column(cast("Module", module), month) for month in MONTHS)
     births = {rows[0].trait: (Unit(t=_now_ms()),) * COLUMNS}
