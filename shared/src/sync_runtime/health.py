@@ -96,6 +96,16 @@ class Health:
         return 200, CONTENT_TYPE, self.metrics.exposition()
 
 
+def health_app(health: Health) -> AsgiApp:
+    """The routes as one ASGI application, for a process that already serves HTTP."""
+    routes = dict(health.routes())
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes.get(scope.get("path", ""), _route(lambda: (404, JSON, b"{}")))(scope, receive, send)
+
+    return app
+
+
 def _route(answer: Callable[[], tuple[int, str, bytes]]) -> AsgiApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
         status, content_type, body = answer()
