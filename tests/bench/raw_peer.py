@@ -14,18 +14,19 @@ from pymongo import MongoClient
 from tests.bench import raw_pipeline
 from tests.bench.processes import CpuMeter
 from tests.bench.rates import Pass
+from tests.bench.raw_pipeline import How
 from tests.bench.world import Servers
 
 _SETTINGS: Final = {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
 
 
-async def raw_pass(servers: Servers, units: int, run: str) -> Pass:
+async def raw_pass(servers: Servers, how: How, units: int, run: str) -> Pass:
     """One pass of `units` units, from the first page read to the last page written."""
     await _make_topics(servers.kafka, run)
     with MongoClient[dict[str, Any]](servers.mongo) as client:
         pages = client[raw_pipeline.DATABASE][run]
         pages.insert_many(raw_pipeline.page_documents(units))
-        with _roles(servers, units, run) as roles:
+        with _roles(servers, how, units, run) as roles:
             pids = {**servers.pids, **{name: role.pid for name, role in roles.items()}}
             begun, meter = time.monotonic(), CpuMeter(pids)
             for role in roles.values():
@@ -49,12 +50,12 @@ async def _make_topics(kafka: str, run: str) -> None:
 
 
 @contextmanager
-def _roles(servers: Servers, units: int, run: str) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def _roles(servers: Servers, how: How, units: int, run: str) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """The three processes, connected and waiting."""
     roles: dict[str, subprocess.Popen[str]] = {}
     try:
         for name in raw_pipeline.ROLES:
-            command = [sys.executable, "-m", "tests.bench.raw_pipeline", name, str(units), run]
+            command = [sys.executable, "-m", "tests.bench.raw_pipeline", name, how, str(units), run]
             roles[name] = subprocess.Popen(
                 [*command, servers.kafka, servers.mongo],
                 cwd=checkout(),

@@ -1,10 +1,11 @@
 """The peer of B0: a pipeline of the same shape on aiokafka and MongoDB, without any product code.
 
 Three processes: one reads pages and publishes a command per unit and a mark per 100 units, one turns commands into
-events, one writes events into pages by compare-and-set. What every engine of this shape must pay, as cheap as it can be
-had (own batches, typed decoding, bulk writes), and nothing else: no attempts, no fairness, no verification, no retries.
+events, one writes events into pages by compare-and-set. What every engine of this shape must pay, and nothing else: no
+attempts, no fairness, no verification, no retries. Records are sent as the client library offers it (`send`, all
+acknowledgements awaited together) or packed into own batches per partition.
 
-One role: `python -m tests.bench.raw_pipeline ROLE UNITS RUN KAFKA MONGO`, where RUN names the topics. It says
+One role: `python -m tests.bench.raw_pipeline ROLE HOW UNITS RUN KAFKA MONGO`, where RUN names the topics. It says
 `ready`, waits for a line on its standard input (so that starting is not measured), says `done` when its work is
 durable, and waits for another line.
 """
@@ -14,8 +15,8 @@ import logging
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -50,7 +51,7 @@ MONGO: Final[dict[str, Any]] = {"w": "majority", "journal": True, "readConcernLe
 
 Document = dict[str, Any]
 Pages = AsyncIOMotorCollection[Document]
-Go = Callable[[], Awaitable[None]]
+How = Literal["sent", "packed"]
 Lane = list[tuple[bytes | None, bytes]]
 Lanes = dict[int, Lane]
 Address = tuple[int, int, int]
@@ -59,11 +60,12 @@ Address = tuple[int, int, int]
 class Job(Struct, frozen=True):
     """What a role is told. `run`: name of the run, which has its own topics and pages."""
 
+    how: How
+
     units: int
     run: str
     kafka: str
     mongo: str
-    go: Go
 
     @property
     def commands(self) -> str:
@@ -158,14 +160,14 @@ async def dispatch(job: Job) -> None:
     pages = job.pages()
     async with AIOKafkaProducer(bootstrap_servers=job.kafka, **PRODUCER) as producer:
         await pages.find_one({})
-        await job.go()
+        await say_and_wait("ready")
         for first in range(0, job.units // UNITS_PER_PAGE, PAGES_AT_ONCE):
             wanted = [page_id(number) for number in range(first, first + PAGES_AT_ONCE)]
             read = await pages.find({"_id": {"$in": wanted}}).to_list(PAGES_AT_ONCE)
             numbers = [int(page["_id"].rpartition(":")[2]) for page in read]
-            await asyncio.gather(*await publish(producer, job.commands, _commands(read, numbers)))
+            await publish(job.how, producer, job.commands, _commands(read, numbers))
             marks: Lane = [(None, mark) for number in numbers for mark in _marks(number)]
-            await asyncio.gather(*await publish(producer, job.events, {SHARD: marks}))
+            await publish(job.how, producer, job.events, {SHARD: marks})
 
 
 def _commands(pages: Sequence[Document], numbers: Sequence[int]) -> Lanes:
@@ -188,8 +190,22 @@ def _marks(number: int) -> Iterable[bytes]:
         yield encode(Marked(TENANT, BUCKET, number, addresses[first : first + MARKED_AT_ONCE]))
 
 
-async def publish(producer: AIOKafkaProducer, topic: str, lanes: Lanes) -> list[asyncio.Future[Any]]:
-    """Send each lane to its partition in as few batches as fit; returns the acknowledgements to wait for."""
+async def publish(how: How, producer: AIOKafkaProducer, topic: str, lanes: Lanes) -> None:
+    """Send each lane to its partition; every record is acknowledged on return."""
+    publisher = _packed if how == "packed" else _sent
+    await asyncio.gather(*await publisher(producer, topic, lanes))
+
+
+async def _sent(producer: AIOKafkaProducer, topic: str, lanes: Lanes) -> list[asyncio.Future[Any]]:
+    return [
+        await producer.send(topic, value, key=key, partition=partition)
+        for partition, records in lanes.items()
+        for key, value in records
+    ]
+
+
+async def _packed(producer: AIOKafkaProducer, topic: str, lanes: Lanes) -> list[asyncio.Future[Any]]:
+    """In as few batches as fit."""
     acknowledgements: list[asyncio.Future[Any]] = []
     for partition, records in lanes.items():
         batch = producer.create_batch()
@@ -209,13 +225,13 @@ async def work(job: Job) -> None:
         AIOKafkaConsumer(job.commands, bootstrap_servers=job.kafka, group_id="raw-workers", **CONSUMER) as consumer,
         AIOKafkaProducer(bootstrap_servers=job.kafka, **PRODUCER) as producer,
     ):
-        await job.go()
+        await say_and_wait("ready")
         done, committed_s = 0, time.monotonic()
         while done < job.units:
             batch = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             events: Lane = [(None, _event(record.value)) for records in batch.values() for record in records]
             if events:
-                await asyncio.gather(*await publish(producer, job.events, {SHARD: events}))
+                await publish(job.how, producer, job.events, {SHARD: events})
             done += len(events)
             if time.monotonic() - committed_s > COMMIT_EVERY_S or done == job.units:
                 await consumer.commit()
@@ -234,7 +250,7 @@ async def fold(job: Job) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=job.kafka, group_id="raw-folders", **CONSUMER)
     consumer.assign([TopicPartition(job.events, SHARD)])
     async with consumer:
-        await job.go()
+        await say_and_wait("ready")
         committed_s = time.monotonic()
         while len(folder.ended) < job.units:
             batch = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
@@ -279,19 +295,20 @@ class Folder:
 ROLES: Final = {"dispatch": dispatch, "work": work, "fold": fold}
 
 
-async def run(role: str, units: int, run_name: str, kafka: str, mongo: str) -> None:
+async def run(role: str, job: Job) -> None:
     """One role from its start to the end of its standard input."""
-
-    async def go() -> None:
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-
     async with asyncio.timeout(DEADLINE_S):
-        await ROLES[role](Job(units, run_name, kafka, mongo, go))
-        print("done", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
+        await ROLES[role](job)
+        await say_and_wait("done")
+
+
+async def say_and_wait(word: str) -> None:
+    """Tell the benchmark and wait for its answer."""
+    print(word, flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
 
 
 if __name__ == "__main__":
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic just made has no leader for a moment
-    asyncio.run(run(sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]))
+    name, how, units, *rest = sys.argv[1:]
+    asyncio.run(run(name, Job(cast("How", how), int(units), *rest)))
