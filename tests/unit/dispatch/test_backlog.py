@@ -75,6 +75,12 @@ def test_a_cheap_scan_still_waits_two_hundred_milliseconds() -> None:
     assert backlog.scan_due(NOW + 200)
 
 
+def test_a_scan_that_waited_for_the_database_does_not_put_off_the_next_one_for_minutes() -> None:
+    backlog = scanned(view(0), cost_ms=9_000)
+    assert not backlog.scan_due(NOW + 2_999)
+    assert backlog.scan_due(NOW + 3_000)
+
+
 def test_a_paused_bucket_is_looked_at_when_touched_and_every_ten_seconds() -> None:
     backlog = Backlog(replace(BUCKET, control="PAUSE"))
     assert backlog.scan_due(NOW)

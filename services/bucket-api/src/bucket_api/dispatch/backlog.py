@@ -14,6 +14,8 @@ SCAN_RESTING_MS: Final = 10_000
 """A bucket that may not dispatch is looked at for what it still has in flight."""
 SCAN_SHARE: Final = 20
 """A bucket's scans take at most one part in `SCAN_SHARE` of the time."""
+SCAN_PAUSE_MS: Final = 3_000
+"""Longest pause for that: a scan that waited for a database that was away has cost nothing."""
 FRONT_UNITS: Final = 800
 
 
@@ -86,7 +88,7 @@ class Backlog:
         for view in views:
             self.update(view)
         self._scanned_at = now_ms
-        self._next_scan_at = now_ms + max(SCAN_TOUCHED_MS, SCAN_SHARE * cost_ms)
+        self._next_scan_at = now_ms + min(max(SCAN_TOUCHED_MS, SCAN_SHARE * cost_ms), SCAN_PAUSE_MS)
         due = [view for view in self._views.values() if view.due is not None and view.due <= now_ms]
         due.sort(key=lambda view: (view.waiting == 0, view.page))
         self._ready = deque(view.page for view in due)
