@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from local_stack.ports import free_ports, free_run
+from local_stack.ports import free_run
 from local_stack.tools import checkout
 
 MOST_SLOTS = 10
@@ -66,7 +66,8 @@ class StackSettings(BaseSettings):
     @classmethod
     def on_free_ports(cls, state_dir: Path, *, workers: int = 2, aggregators: int = 1, dispatchers: int = 1) -> Self:
         """A second whole stack beside the first: its own state and ports that are free now."""
-        kafka, controller, mongo, api, sandbox, control = free_ports(6)
+        first = free_run(6 + 3 * MOST_SLOTS)
+        kafka, controller, mongo, api, sandbox, control = range(first, first + 6)
         return cls(
             state_dir=state_dir,
             kafka_port=kafka,
@@ -76,9 +77,9 @@ class StackSettings(BaseSettings):
             api_port=api,
             sandbox_port=sandbox,
             sandbox_control_port=control,
-            dispatcher_health_port=free_run(MOST_SLOTS),
-            aggregator_health_port=free_run(MOST_SLOTS),
-            worker_health_port=free_run(MOST_SLOTS),
+            dispatcher_health_port=first + 6,
+            aggregator_health_port=first + 6 + MOST_SLOTS,
+            worker_health_port=first + 6 + 2 * MOST_SLOTS,
             workers=workers,
             aggregators=aggregators,
             dispatchers=dispatchers,
