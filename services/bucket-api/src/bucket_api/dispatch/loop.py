@@ -1,6 +1,6 @@
 """The dispatcher as one object with an explicit step. No clock, no task, no Kafka client: its owner calls `tick`.
 
-A tick looks at the buckets (each second), at pages (each second, touched buckets five times a second), and sends at
+A tick looks at the buckets (twice a second), at pages (each second, touched buckets five times a second), and sends at
 most one group of page batches. Units count as in flight from the moment they are taken: in the memory until the pages
 show them.
 """
@@ -19,7 +19,7 @@ from bucket_api.dispatch.messages import PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.takes import PageImage, WaitingUnit, take
 
-REFRESH_MS: Final = 1_000
+REFRESH_MS: Final = 500
 RETRY_SEND_MS: Final = 1_000
 PAGES_AT_ONCE: Final = 32
 VIEWS_AT_ONCE: Final = 2_000
