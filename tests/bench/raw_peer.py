@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from tests.bench import raw_pipeline
 from tests.bench.processes import CpuMeter
 from tests.bench.rates import Pass
+from tests.bench.raw_messages import page_documents
 from tests.bench.raw_pipeline import How
 from tests.bench.world import Servers
 
@@ -25,7 +26,7 @@ async def raw_pass(servers: Servers, how: How, units: int, run: str) -> Pass:
     await _make_topics(servers.kafka, run)
     with MongoClient[dict[str, Any]](servers.mongo) as client:
         pages = client[raw_pipeline.DATABASE][run]
-        pages.insert_many(raw_pipeline.page_documents(units))
+        pages.insert_many(page_documents(units))
         with _roles(servers, how, units, run) as roles:
             pids = {**servers.pids, **{name: role.pid for name, role in roles.items()}}
             begun, meter = time.monotonic(), CpuMeter(pids)

@@ -18,21 +18,34 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, cast
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec import Struct
 from pymongo import UpdateOne
 
+from tests.bench.raw_messages import (
+    BUCKET,
+    CLIENTS_PER_PAGE,
+    COLUMNS,
+    TENANT,
+    UNITS_PER_PAGE,
+    Command,
+    Document,
+    Ended,
+    Event,
+    Marked,
+    decode_command,
+    decode_event,
+    encode,
+    page_id,
+)
+
 DATABASE: Final = "raw_pipeline"
 COMMAND_PARTITIONS: Final = 48
 EVENT_PARTITIONS: Final = 32
 SHARD: Final = 7
 """All events of one bucket lie in one partition, as the product's do."""
-CLIENTS_PER_PAGE: Final = 100
-COLUMNS: Final = 5
-UNITS_PER_PAGE: Final = CLIENTS_PER_PAGE * COLUMNS
 MARKED_AT_ONCE: Final = 100
 PAGES_AT_ONCE: Final = 8
 POLL_RECORDS: Final = 2_000
@@ -49,7 +62,6 @@ PRODUCER: Final[dict[str, Any]] = {
 CONSUMER: Final[dict[str, Any]] = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
 MONGO: Final[dict[str, Any]] = {"w": "majority", "journal": True, "readConcernLevel": "majority"}
 
-Document = dict[str, Any]
 Pages = AsyncIOMotorCollection[Document]
 How = Literal["sent", "packed"]
 Lane = list[tuple[bytes | None, bytes]]
@@ -61,7 +73,6 @@ class Job(Struct, frozen=True):
     """What a role is told. `run`: name of the run, which has its own topics and pages."""
 
     how: How
-
     units: int
     run: str
     kafka: str
@@ -79,80 +90,6 @@ class Job(Struct, frozen=True):
         """The run's collection, as durable as the product's."""
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(self.mongo, **MONGO)
         return client[DATABASE][self.run]
-
-
-class Command(Struct):
-    """As large as the product's command."""
-
-    tenant: str
-    bucket: str
-    client: str
-    page: int
-    ci: int
-    mi: int
-    attempt: int
-    module: str
-    params: dict[str, str]
-    shard: int
-    issued_at: int
-    v: int = 1
-
-
-class Ended(Struct, tag_field="type", tag="SUCCEEDED"):
-    """As large as the product's event of one unit."""
-
-    tenant: str
-    bucket: str
-    page: int
-    ci: int
-    mi: int
-    attempt: int
-    code: str = "EMPTY"
-    v: int = 1
-
-
-class Marked(Struct, tag_field="type", tag="DISPATCHED"):
-    """One event for the commands of a page that were sent together."""
-
-    tenant: str
-    bucket: str
-    page: int
-    units: list[tuple[int, int, int]]
-    v: int = 1
-
-
-Event = Ended | Marked
-encode = msgspec.json.Encoder().encode
-decode_command = msgspec.json.Decoder(Command).decode
-decode_event = msgspec.json.Decoder(Event).decode
-BUCKET: Final = "b_00000000000000000000000000000000"
-TENANT: Final = "t_raw"
-
-
-def page_documents(units: int) -> list[Document]:
-    """Pages as large as the product's, every unit waiting."""
-    return [
-        {
-            "_id": page_id(number),
-            "v": 0,
-            "left": UNITS_PER_PAGE,
-            "c": [_row(number, ci) for ci in range(CLIENTS_PER_PAGE)],
-        }
-        for number in range(units // UNITS_PER_PAGE)
-    ]
-
-
-def page_id(number: int) -> str:
-    """Document id of a page."""
-    return f"{BUCKET}:{number:05d}"
-
-
-def _row(number: int, ci: int) -> Document:
-    return {"id": _client(number, ci), "m": [{"s": "W", "a": 0, "f": 0, "t": 0} for _ in range(COLUMNS)]}
-
-
-def _client(number: int, ci: int) -> str:
-    return f"c_{number * CLIENTS_PER_PAGE + ci:016d}"
 
 
 async def dispatch(job: Job) -> None:

@@ -2,16 +2,8 @@
 
 from typing import Any, cast
 
-from tests.bench.raw_pipeline import (
-    CLIENTS_PER_PAGE,
-    COLUMNS,
-    COMMAND_PARTITIONS,
-    UNITS_PER_PAGE,
-    Ended,
-    Folder,
-    Marked,
-    page_documents,
-)
+from tests.bench.raw_messages import CLIENTS_PER_PAGE, COLUMNS, UNITS_PER_PAGE, Ended, Marked, page_documents
+from tests.bench.raw_pipeline import COMMAND_PARTITIONS, Folder
 
 
 class Pages:
