@@ -37,10 +37,10 @@ class Servers(Struct, frozen=True):
 class World:
     """One benchmark's world, gone at the end of the `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers: int = 1) -> None:
         self._life = ExitStack()
         self._folder = Path(self._life.enter_context(tempfile.TemporaryDirectory(prefix="sb-bench-")))
-        self.settings = StackSettings.on_free_ports(self._folder, workers=1)
+        self.settings = StackSettings.on_free_ports(self._folder, workers=workers)
         self._stack = Stack(self.settings, attached=True)
         self._running: dict[str, ServerProcess] = {}
 
@@ -76,14 +76,13 @@ class World:
         return {**self.servers.pids, **{name: process.pid for name, process in self._running.items()}}
 
     def start(self, program: Program, module: Sequence[str] | None = None, **env: str) -> None:
-        """Start slot 0 of a program and wait until it is ready. `module` replaces what follows `python -m`."""
-        slot = slots(program, self.settings, sys.executable)[0]
-        name = slot.name
-        command = [sys.executable, "-m", *(module or program.module)]
-        log = self.settings.logs_dir / f"{name}.log"
-        process = ServerProcess(command, log=log, env={**self.environment(program), **env})
-        process.start(partial(_answers, slot.ready_url), READY_DEADLINE_S)
-        self._running[name] = process
+        """Start every slot of a program and wait until it is ready. `module` replaces what follows `python -m`."""
+        for slot in slots(program, self.settings, sys.executable):
+            command = [sys.executable, "-m", *(module or program.module)]
+            log = self.settings.logs_dir / f"{slot.name}.log"
+            process = ServerProcess(command, log=log, env={**os.environ, **slot.environment, **env})
+            process.start(partial(_answers, slot.ready_url), READY_DEADLINE_S)
+            self._running[slot.name] = process
 
     def environment(self, program: Program) -> dict[str, str]:
         """Environment of slot 0 of a program."""
