@@ -9,7 +9,7 @@ local_packages := $(addprefix --no-emit-package sync-bucket-,shared api worker a
 compile = $(bin)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
 
 # Layers of tests: the first need no server and run side by side; the others share real servers and run in turn.
-fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation)
+fast_layers := $(wildcard tests/unit tests/contracts tests/component)
 server_layers := $(wildcard tests/stores tests/integration tests/e2e tests/chaos)
 
 help: ## What can be made here
