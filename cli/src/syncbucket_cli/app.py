@@ -70,7 +70,7 @@ def start(
     except BadPlan as bad:
         raise typer.BadParameter(str(bad)) from bad
     bucket, reused = ctx.client.start(body, key)
-    ctx.errors.print(_started_line(bucket, reused=reused), soft_wrap=True)
+    ctx.errors.print(started_line(bucket, reused=reused), soft_wrap=True)
     if follow:
         _follow(ctx, bucket["id"], None)
     ctx.show(bucket, bucket["id"])
@@ -164,7 +164,8 @@ def _client_ids(ctx: Context, file: Path) -> list[str]:
     return [match["client_id"] for match in found["matched"]]
 
 
-def _started_line(bucket: Json, *, reused: bool) -> str:
+def started_line(bucket: Json, *, reused: bool) -> str:
+    """What is said when a bucket has begun, or was running already."""
     if reused:
         return f"A bucket of the same plan is running, started by {bucket['created_by']['name']}: {bucket['id']}"
     return f"Started {bucket['id']}: {bucket['counters']['total']:,} units. You may close this; it goes on."

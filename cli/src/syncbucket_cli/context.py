@@ -39,6 +39,10 @@ class Context:
 
 
 def make_context(url: str, token: str | None, as_json: bool) -> Context:
-    """Consoles on standard output and standard error; colours and redrawing only where the terminal can do them."""
+    """Consoles on standard output and standard error; colours and redrawing only where the terminal can do them.
+
+    Without markup: names that people gave are shown as they are, brackets and all.
+    """
     width = None if sys.stdout.isatty() else WIDTH_OF_FILES
-    return Context(url, token, as_json, Console(highlight=False, width=width), Console(stderr=True, highlight=False))
+    console = Console(highlight=False, markup=False, width=width)
+    return Context(url, token, as_json, console, Console(stderr=True, highlight=False, markup=False))
