@@ -12,11 +12,17 @@ MAX_PAGES = 10_000
 
 
 class Refused(Exception):
-    """The service answered with a problem document."""
+    """The service answered with a problem document. `retry_after_s`: when to ask again, None when it does not say."""
 
-    def __init__(self, problem: Json) -> None:
+    def __init__(self, problem: Json, retry_after_s: float | None = None) -> None:
         super().__init__(f"{problem.get('code', 'error')}: {problem.get('detail') or problem.get('title', '')}")
         self.problem = problem
+        self.retry_after_s = retry_after_s
+
+    @property
+    def rate_limited(self) -> bool:
+        """Whether the service only asks to slow down."""
+        return self.problem.get("code") == "rate_limited"
 
 
 class Unreachable(Exception):
@@ -62,7 +68,7 @@ class Client:
             message = f"no answer from {self._http.base_url}: {type(error).__name__}. Is the service up (make up)?"
             raise Unreachable(message) from error
         if answer.status_code >= 400:
-            raise Refused(_problem(answer))
+            raise Refused(_problem(answer), _retry_after_s(answer))
         return answer
 
     def get(self, path: str, **params: Any) -> Json:
@@ -126,3 +132,9 @@ def _problem(answer: httpx.Response) -> Json:
     if isinstance(problem, dict) and "code" in problem:
         return problem
     return {"code": f"http_{answer.status_code}", "title": "The service answered without a problem document"}
+
+
+def _retry_after_s(answer: httpx.Response) -> float | None:
+    """The header in its form of seconds; a date counts as not said."""
+    told = answer.headers.get("Retry-After", "")
+    return float(told) if told.isascii() and told.isdigit() else None

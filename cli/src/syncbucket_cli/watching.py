@@ -1,5 +1,6 @@
 """Follow a bucket until it ends: poll, estimate, show. What is shown is always one version of the bucket."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -7,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncbucket_cli.cells import FINAL
-from syncbucket_cli.client import Client, Json
+from syncbucket_cli.client import Client, Json, Refused, Unreachable
 
-POLL_S = 0.5
+POLL_S = 1.0
+BEARS_SILENCE_S = 30.0
+"""How long a service that has answered before may be away: longer than its restart takes."""
 RATE_WINDOW_S = 15.0
 
 
@@ -68,23 +71,52 @@ def watch(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> View:
-    """Show the bucket every half second until it ends or the time is over; answers the last view."""
+    """Show the bucket every second until it ends or the time is over; answers the last view.
+
+    A service that asks to slow down is obeyed; one that was there and is gone is waited for, half a minute.
+    """
     pace = Pace()
-    end_s = None if timeout_s is None else clock() + timeout_s
+    started_s = seen_s = clock()
+    end_s = math.inf if timeout_s is None else started_s + timeout_s
+    seen: View | None = None
     while True:
-        view = look(client, bucket_id, pace, clock())
-        show(view)
-        if view.ended or (end_s is not None and clock() >= end_s):
-            return view
-        sleep(POLL_S)
+        try:
+            seen, seen_s = look(client, bucket_id, pace, clock(), seen), clock()
+        except (Refused, Unreachable) as problem:
+            if seen is None and (clock() >= end_s or isinstance(problem, Unreachable)):
+                raise
+            pause_s = _pause_s(problem, clock() - seen_s)
+        else:
+            show(seen)
+            pause_s = POLL_S
+        if seen is not None and (seen.ended or clock() >= end_s):
+            return seen
+        sleep(max(0.0, min(pause_s, end_s - clock())))
 
 
-def look(client: Client, bucket_id: str, pace: Pace, now_s: float) -> View:
-    """Read the bucket once."""
+def look(client: Client, bucket_id: str, pace: Pace, now_s: float, before: View | None = None) -> View:
+    """Read the bucket once; cells and groups again only when they are of another version than the look before."""
     bucket = client.get(f"/v1/buckets/{bucket_id}")
-    snapshot = client.snapshot(bucket_id)
-    groups = client.get(f"/v1/buckets/{bucket_id}/groups")["items"]
+    if before is not None and _version(before.bucket) == _version(bucket):
+        snapshot, groups = before.snapshot, before.groups
+    else:
+        snapshot = client.snapshot(bucket_id)
+        groups = client.get(f"/v1/buckets/{bucket_id}/groups")["items"]
     counters = bucket["counters"]
     ended = ended_units(counters)
     pace.note(now_s, ended)
     return View(bucket, snapshot, groups, pace.per_s, pace.eta_s(counters["total"] - ended))
+
+
+def _version(bucket: Json) -> tuple[int, str | None]:
+    return bucket["version"], bucket["verdict"]
+
+
+def _pause_s(problem: Refused | Unreachable, silent_s: float) -> float:
+    """How long to wait before the next look; raises what cannot be waited for."""
+    match problem:
+        case Refused(rate_limited=True, retry_after_s=told):
+            return POLL_S if told is None else max(POLL_S, told)
+        case Unreachable() if silent_s < BEARS_SILENCE_S:
+            return POLL_S
+    raise problem

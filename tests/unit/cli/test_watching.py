@@ -3,8 +3,9 @@
 import base64
 from typing import Any, cast
 
+import pytest
 from syncbucket_cli.cells import counts_by_column
-from syncbucket_cli.client import Client
+from syncbucket_cli.client import Client, Refused, Unreachable
 from syncbucket_cli.tables import duration, plain_line
 from syncbucket_cli.watching import Pace, View, watch
 
@@ -32,10 +33,16 @@ class Story:
         self._ended = list(ended)
         self._total = total
         self.looks = 0
+        self.snapshots = 0
+        self.troubles: dict[int, Exception] = {}
+        self.requests = 0
 
     def get(self, path: str, **_: Any) -> dict[str, Any]:
         if path.endswith("/groups"):
             return {"items": []}
+        self.requests += 1
+        if trouble := self.troubles.get(self.requests):
+            raise trouble
         done = self._ended[min(self.looks, len(self._ended) - 1)]
         self.looks += 1
         verdict = "complete" if done == self._total else None
@@ -43,6 +50,7 @@ class Story:
         return {"status": verdict or "running", "verdict": verdict, "counters": counters, "version": done}
 
     def snapshot(self, _: str) -> dict[str, Any]:
+        self.snapshots += 1
         return {"columns": [], "cells": ""}
 
 
@@ -74,7 +82,44 @@ def test_watching_ends_with_the_verdict_and_shows_every_look() -> None:
 def test_watching_stops_when_the_time_is_over_and_the_bucket_goes_on() -> None:
     last, shown = follow(Story(1), timeout_s=2.0)
     assert not last.ended
-    assert len(shown) == 5
+    assert len(shown) == 3
+
+
+def test_cells_are_read_again_only_when_the_version_has_changed() -> None:
+    story = Story(1, 1, 1, 4)
+    follow(story)
+    assert (story.looks, story.snapshots) == (4, 2)
+
+
+def test_a_service_that_asks_to_slow_down_is_obeyed() -> None:
+    story, time = Story(0, 4), Time()
+    story.troubles = {2: Refused({"code": "rate_limited"}, retry_after_s=7.0)}
+    last = watch(cast("Client", story), "b_1", lambda _: None, clock=time.clock, sleep=time.sleep)
+    assert last.ended
+    assert time.now_s == 1.0 + 7.0
+
+
+def test_a_restart_of_the_service_is_waited_for() -> None:
+    story = Story(0, 4)
+    story.troubles = {request: Unreachable("gone") for request in range(2, 20)}
+    assert follow(story)[0].ended
+
+
+def test_a_service_that_stays_away_is_told_after_half_a_minute() -> None:
+    story, time = Story(0, 4), Time()
+    story.troubles = {request: Unreachable("gone") for request in range(2, 200)}
+    with pytest.raises(Unreachable):
+        watch(cast("Client", story), "b_1", lambda _: None, clock=time.clock, sleep=time.sleep)
+    assert 30.0 <= time.now_s <= 32.0
+
+
+def test_a_service_that_was_never_there_and_other_refusals_are_told_at_once() -> None:
+    for trouble in (Unreachable("gone"), Refused({"code": "not_found"})):
+        story, time = Story(0), Time()
+        story.troubles = {1: trouble}
+        with pytest.raises(type(trouble)):
+            watch(cast("Client", story), "b_1", lambda _: None, clock=time.clock, sleep=time.sleep)
+        assert time.now_s == 0.0
 
 
 def test_pace_is_units_a_second_over_the_window_and_unknown_at_first() -> None:
