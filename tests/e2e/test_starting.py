@@ -8,7 +8,7 @@ import pytest
 from syncbucket_cli.client import Refused
 
 from tests.support.practices import Practice
-from tests.support.registrations import Registration, registration, registrations
+from tests.support.registrations import Registration, names_only, registration, registrations
 from tests.support.running_stack import RunningStack
 
 Json = dict[str, Any]
@@ -45,6 +45,16 @@ def test_f08_a1_a_hundred_parallel_starts_with_one_key_give_one_bucket_and_equal
     assert all(answer == fixed[0] for answer in fixed)
     assert {answer["counters"]["total"] for answer in answers} == {150}
     assert practice.ended(answers[0]["id"])["verdict"] == "complete"
+
+
+def test_a_new_practice_that_gives_only_numbers_and_names_gets_its_register(running: RunningStack) -> None:
+    """Nothing of it was encrypted before: no portal user, no OTP."""
+    practice = running.practice("namesonly")
+    practice.import_file(names_only(registrations(3)))
+
+    bucket = practice.ended(practice.start("return_register"))
+
+    assert (bucket["verdict"], bucket["counters"]["done"]) == ("complete", 3)
 
 
 def test_f08_a2_the_same_key_with_another_body_is_refused(practice: Practice) -> None:

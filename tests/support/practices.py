@@ -61,7 +61,11 @@ class Practice:
 
     def import_clients(self, clients: list[Registration]) -> Json:
         """Check and save a client file; returns the import."""
-        checked = self.api.import_clients(client_file(clients), "clients.csv")
+        return self.import_file(client_file(clients))
+
+    def import_file(self, file: bytes) -> Json:
+        """As `import_clients`, of a file as it is."""
+        checked = self.api.import_clients(file, "clients.csv")
         saved = self.api.commit_import(checked["id"])
         self.ids |= {known["gstin"]: known["id"] for known in self.api.pages("/v1/clients")}
         return saved

@@ -61,6 +61,11 @@ def client_file(rows: list[Registration]) -> bytes:
     return "\n".join(_lines(rows)).encode()
 
 
+def names_only(rows: list[Registration]) -> bytes:
+    """As `client_file` of a practice that gives nothing but numbers and names, no portal users."""
+    return "\n".join(["gstin,name", *(f"{row.gstin},{row.name}" for row in rows)]).encode()
+
+
 def _lines(rows: list[Registration]) -> Iterator[str]:
     yield "gstin,name,filing_frequency,tags,portal_username,status"
     yield from (row.row() for row in rows)

@@ -12,16 +12,19 @@ from bucket_api.buckets.selection import Selection
 from bucket_api.buckets.store import BucketStore, Inserted
 from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
+from bucket_api.tenants import Encryptors
 from sync_contracts.buckets import shard_of
 from sync_contracts.catalogue import Module
 from sync_contracts.collections import COLLECTIONS
 from sync_contracts.pages import page_document, page_from
 from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
+from sync_runtime.vault import KeyEncryptionKeys
 
 from tests.component.api.firm import add_clients, client_document, firm_of
 
 TENANT = TenantScope("t_one")
+KEYS = KeyEncryptionKeys({1: bytes(range(32))})
 NOW = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 
 
@@ -79,7 +82,8 @@ async def database(mongo_db: Database) -> Database:
 
 
 def creation(database: Database, store: BucketStore | None = None) -> BucketCreation:
-    return BucketCreation(database, store or BucketStore(database), AccessStore(database), lambda: NOW)
+    store, access, encryptors = store or BucketStore(database), AccessStore(database), Encryptors(database, KEYS)
+    return BucketCreation(database, store, access, encryptors, lambda: NOW)
 
 
 async def pages_of(database: Database, bucket: str) -> list[dict[str, Any]]:
@@ -96,6 +100,37 @@ async def test_stored_pages_are_those_of_the_contracts(database: Database) -> No
         assert touched == made.bucket["created_at"]
         assert page == page_document(page_from(page))
         assert (page["shard"], page["tenant_id"]) == (shard_of("t_one"), "t_one")
+
+
+async def test_a_tenant_without_any_credential_has_a_data_key_once_its_bucket_is_accepted(database: Database) -> None:
+    await database["credentials"].delete_many({})
+    assert await database["tenants"].count_documents({}) == 0
+
+    await creation(database).start(TENANT, wish())
+
+    (tenant,) = await database["tenants"].find({}).to_list(None)
+    assert (tenant["_id"], tenant["key_version"], tenant["weight"]) == ("t_one", 1, 1)
+    KEYS.encryptor("t_one", tenant["data_key_wrapped"], 1)
+
+
+async def test_a_key_that_exists_is_kept_by_every_start(database: Database) -> None:
+    await creation(database).start(TENANT, wish())
+    first = await database["tenants"].find_one({"_id": "t_one"})
+
+    await creation(database).start(TENANT, wish("k2", options={"force": True}))
+
+    assert await database["tenants"].find_one({"_id": "t_one"}) == first
+
+
+async def test_first_starts_side_by_side_agree_on_one_data_key(database: Database) -> None:
+    """What one of them closes, another opens: both have the key that is stored, though each may have made one."""
+    several = [Encryptors(database, KEYS) for _ in range(20)]
+
+    encryptors = await asyncio.gather(*(one.of(TENANT) for one in several))
+
+    (tenant,) = await database["tenants"].find({}).to_list(None)
+    opening = KEYS.decryptor("t_one", {1: tenant["data_key_wrapped"]})
+    assert [opening.decrypt(one.encrypt(b"closed", "place"), "place") for one in encryptors] == [b"closed"] * 20
 
 
 @pytest.mark.parametrize("moment", [{"before": "pages"}, {"after": "pages"}, {"before": "bucket"}])

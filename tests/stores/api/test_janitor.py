@@ -5,10 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from bucket_api.access.store import AccessStore
 from bucket_api.buckets import janitor
 from bucket_api.buckets.cancelling import Cancelling
-from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.janitor import BUCKET_AGE, ORPHAN_AGE, PAUSED_AGE, Janitor, Swept
 from bucket_api.buckets.store import BucketStore
 from pymongo.errors import AutoReconnect
@@ -17,7 +15,7 @@ from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
 
 from tests.component.api.firm import firm_of
-from tests.stores.api.test_creation import NOW, TENANT, CrashingStore, KilledError, wish
+from tests.stores.api.test_creation import NOW, TENANT, CrashingStore, KilledError, creation, wish
 from tests.support.eventually import eventually
 
 NOTHING = Swept(0, 0, 0, 0)
@@ -35,8 +33,8 @@ async def sweep(database: Database, later: timedelta) -> Swept:
 
 
 async def start(database: Database, store: BucketStore | None = None) -> str:
-    creation = BucketCreation(database, store or BucketStore(database), AccessStore(database), lambda: NOW)
-    identity: str = (await creation.start(TENANT, wish())).bucket["_id"]
+    started = await creation(database, store).start(TENANT, wish())
+    identity: str = started.bucket["_id"]
     return identity
 
 

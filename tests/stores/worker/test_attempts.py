@@ -174,6 +174,18 @@ async def test_data_is_stored_before_the_attempt_ends(world: World) -> None:
     assert (document["ver"], document["fence"]) == ("b_1.1.1", 1)
 
 
+async def test_a_tenant_without_a_data_key_is_our_mistake_and_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.database["tenants"].delete_one({"_id": "t_1"})
+
+    assert await world.end(brings(fetched(b"body"))) == GiveUp(Code.SERVICE_CONFIG)
+
+    (told,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
+    assert (told["action"], told["tenant"]) == ("unknown_tenant", "t_1")
+    assert await world.document() is None
+
+
 async def test_a_module_that_stores_nothing_takes_no_fence(world: World) -> None:
     assert await world.end(brings(fetched(b"body", rows=4)), stores=False) == Done(Code.OK, 4, 1)
     assert await world.database["portal_sessions"].count_documents({}) == 0

@@ -1,4 +1,4 @@
-"""A tenant's data key: made when first needed, and used here to close secrets only."""
+"""A tenant's data key: made by its first secret or its first bucket, and used here to close secrets only."""
 
 from typing import Any, Protocol
 
@@ -35,8 +35,15 @@ class Encryptors:
 
     async def of(self, tenant: TenantScope) -> Encryptor:
         """The tenant's encryptor; its document and data key are made on first need."""
-        document = await self._with_key(tenant.tenant_id) or await self._make(tenant.tenant_id)
+        document = await self._kept(tenant)
         return self._keys.encryptor(tenant.tenant_id, document["data_key_wrapped"], document["key_version"])
+
+    async def ensure(self, tenant: TenantScope) -> None:
+        """See to it that the tenant has a data key: workers close what they fetch with it, and never make one."""
+        await self._kept(tenant)
+
+    async def _kept(self, tenant: TenantScope) -> dict[str, Any]:
+        return await self._with_key(tenant.tenant_id) or await self._make(tenant.tenant_id)
 
     async def _with_key(self, tenant_id: str) -> dict[str, Any] | None:
         return await self._tenants.find_one({"_id": tenant_id, "data_key_wrapped": {"$exists": True}})

@@ -21,6 +21,7 @@ from bucket_api.buckets.selection import Selection
 from bucket_api.buckets.store import BucketStore
 from bucket_api.refusal import FieldError, Refusal
 from bucket_api.scope import TenantScope
+from bucket_api.tenants import Encryptors
 
 INDIA: Final = ZoneInfo("Asia/Kolkata")
 TRIES: Final = 5
@@ -74,11 +75,13 @@ class BucketCreation:
         database: AsyncIOMotorDatabase[dict[str, Any]],
         buckets: BucketStore,
         access: AccessStore,
+        encryptors: Encryptors,
         now: Callable[[], datetime],
     ) -> None:
         self._clients = database[collections.CLIENTS.name]
         self._buckets = buckets
         self._access = access
+        self._encryptors = encryptors
         self._now = now
 
     async def start(self, tenant: TenantScope, start: Start) -> Creation:
@@ -97,6 +100,7 @@ class BucketCreation:
         admit(await self._buckets.usage(tenant), total.counters[0] + total.counters[1])
         bucket = bucket_document(tenant, start, plan, sha=sha, plan_sha=plan_sha, now_ms=_ms(now))
         pages = paging.page_documents(plan, bucket["_id"], tenant.tenant_id, bucket["shard"])
+        await self._encryptors.ensure(tenant)
         await self._buckets.write_pages(pages, _ms(now))
         return await self._insert(tenant, start, bucket)
 

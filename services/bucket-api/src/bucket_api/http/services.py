@@ -64,7 +64,7 @@ def services_over(
         credentials=Credentials(access, encryptors, now),
         steps=SessionSteps(access, encryptors, publisher, now),
         buckets=buckets,
-        creation=BucketCreation(database, buckets, access, now),
+        creation=BucketCreation(database, buckets, access, encryptors, now),
         cancelling=Cancelling(buckets, now),
         units=UnitLists(buckets, FrozenLists(database), now),
         statements=Statements(database, buckets),

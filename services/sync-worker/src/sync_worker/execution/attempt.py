@@ -223,6 +223,8 @@ class Attempts:
         try:
             kept = await self._keeper.keep(target, known, result)
         except UnknownTenant:
+            said = {"action": "unknown_tenant", "tenant": target.tenant}
+            log.error("tenant has no data key", extra=said)  # noqa: TRY400 - the trace adds nothing
             return GiveUp(Code.SERVICE_CONFIG)
         if isinstance(kept, LostBase):
             return retry.taken_over(self._draw.random())
