@@ -58,6 +58,23 @@ def test_starting_again_keeps_what_runs_and_the_key_that_was_made(stack: Stack) 
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_changed_variables_replace_who_reads_them_and_leave_the_servers(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.up_servers()
+    stack.supervisor.run("sandbox")
+    eventually_blocking(lambda: stack.pid("sandbox") > 0, 15, what="the sandbox runs")
+    before = {name: stack.pid(name) for name in ("kafka", "mongod", "sandbox")}
+    monkeypatch.setenv("SB_LOG_LEVEL", "DEBUG")
+    stack.up_servers()
+    assert {name: stack.pid(name) for name in before} == before, "none of them reads it"
+    monkeypatch.setenv("SB_SANDBOX_SEED", "7")
+    stack.up_servers()
+    assert {name: stack.pid(name) for name in ("kafka", "mongod")}.items() <= before.items()
+    with pytest.raises(NotReady, match="sandbox does not run"):
+        stack.pid("sandbox")
+
+
 def test_a_port_that_another_program_holds_is_named_before_anything_starts(stack: Stack) -> None:
     with socket.create_server((stack.settings.host, stack.settings.mongo_port)):
         with pytest.raises(PortTaken, match=f"{stack.settings.mongo_port} is in use.*SB_MONGO_PORT"):

@@ -5,8 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from local_stack.control import stop_rounds
 from local_stack.process import bound_to_parent
-from local_stack.programs import PROGRAMS, WORKER, Slot, slots
+from local_stack.programs import PROGRAMS, WORKER, Inherits, Slot, slots
+from local_stack.servers import SERVERS
 from local_stack.settings import StackSettings
 from local_stack.supervisor import UnwritableValue, render, socket_path
 from supervisor.datatypes import dict_of_key_value_pairs
@@ -80,9 +82,30 @@ def test_a_value_that_cannot_be_written_is_refused_without_showing_it(unwritable
 
 
 def test_what_a_slot_sets_wins_over_what_it_inherits() -> None:
-    slot = Slot("one", ("run",), {"SB_INSTANCE_ID": "one"}, None, signal.SIGTERM, 1)
+    slot = Slot("one", ("run",), {"SB_INSTANCE_ID": "one"}, None, signal.SIGTERM, 1, "service")
     parser = parsed(slot, inherited={"SB_INSTANCE_ID": "other", "SB_LOG_LEVEL": "DEBUG"})
     assert environment_of(parser, "one") == {"SB_INSTANCE_ID": "one", "SB_LOG_LEVEL": "DEBUG", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize(
+    ("inherits", "taken"),
+    [
+        ("nothing", set()),
+        ("sandbox", {"SB_SANDBOX_PROFILE"}),
+        ("service", {"SB_LOG_LEVEL", "SB_RATE_DEFAULT_PER_MIN"}),
+    ],
+)
+def test_a_process_inherits_only_what_it_reads(inherits: Inherits, taken: set[str]) -> None:
+    shell = {"SB_LOG_LEVEL": "DEBUG", "SB_RATE_DEFAULT_PER_MIN": "9", "SB_SANDBOX_PROFILE": "instant"}
+    parser = parsed(Slot("one", ("run",), {}, None, signal.SIGTERM, 1, inherits), inherited=shell)
+    assert environment_of(parser, "one").keys() == {*taken, "PYTHONUNBUFFERED"}
+
+
+def test_changed_services_stop_side_by_side_before_the_servers() -> None:
+    changed = ["kafka", "api", "mongod", "worker-0"]
+    assert stop_rounds(changed, SERVERS) == [["api", "worker-0"], ["kafka", "mongod"]]
+    assert stop_rounds(["kafka"], SERVERS) == [["kafka"]]
+    assert stop_rounds([], SERVERS) == []
 
 
 @pytest.mark.parametrize("length", [10, 60, 80, 150])

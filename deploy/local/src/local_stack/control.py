@@ -5,7 +5,7 @@ import http.client
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,18 @@ class Supervisor:
         if not wait_until(lambda: not any(p.pid for p in self.processes() if p.name in names), _STOP_DEADLINE_S):
             raise NotReady(f"not all of {', '.join(names)} have stopped after {_STOP_DEADLINE_S} s")
 
-    def adopt_config(self) -> None:
-        """Make the running supervisord follow the written configuration: stop what left, replace what changed."""
+    def adopt_config(self, *, stop_last: Collection[str]) -> None:
+        """Make the running supervisord follow the written configuration: stop what left, replace what changed.
+
+        Processes stop side by side; those named by `stop_last` (servers) only when all others have ended.
+        """
         with self._rpc() as rpc:
             added, changed, removed = rpc.reloadConfig()[0]
-            for name in (*removed, *changed):
-                with _ignoring("NOT_RUNNING"):
-                    rpc.stopProcessGroup(name)
+        leaving = (*removed, *changed)
+        for names in stop_rounds(leaving, stop_last):
+            self.stop_together(names)
+        with self._rpc() as rpc:
+            for name in leaving:
                 rpc.removeProcessGroup(name)
             for name in (*added, *changed):
                 rpc.addProcessGroup(name)
@@ -107,6 +112,12 @@ class Supervisor:
     def _rpc(self) -> Iterator[Any]:
         with unix_rpc(self._socket, _STOP_DEADLINE_S) as server:
             yield server.supervisor
+
+
+def stop_rounds(names: Sequence[str], last: Collection[str]) -> list[list[str]]:
+    """Who stops side by side, round by round: first those who use the last."""
+    rounds = [name for name in names if name not in last], [name for name in names if name in last]
+    return [names for names in rounds if names]
 
 
 @contextlib.contextmanager

@@ -13,6 +13,10 @@ from typing import Literal
 from local_stack.settings import StackSettings
 
 Role = Literal["sandbox", "api", "dispatcher", "aggregator", "worker"]
+Inherits = Literal["nothing", "sandbox", "service"]
+"""Which variables a process takes over from the shell: a server none, so that no setting of ours restarts it."""
+
+_OF_SANDBOX = "SB_SANDBOX_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Slot:
     ready_url: str | None
     stop_signal: signal.Signals
     stop_timeout_s: int
+    inherits: Inherits = "nothing"
 
 
 _RUNTIME = MappingProxyType(
@@ -132,6 +137,17 @@ def environment(program: Program, settings: StackSettings, number: int) -> dict[
     return {name: value.format_map(values) for name, value in program.environment.items()}
 
 
+def inherited_by(slot: Slot, variables: Mapping[str, str]) -> dict[str, str]:
+    """The part of the stack's variables that this process reads."""
+    match slot.inherits:
+        case "nothing":
+            return {}
+        case "sandbox":
+            return {name: value for name, value in variables.items() if name.startswith(_OF_SANDBOX)}
+        case "service":
+            return {name: value for name, value in variables.items() if not name.startswith(_OF_SANDBOX)}
+
+
 def instance_id(program: Program, number: int) -> str:
     """`worker-0`; a program with one fixed slot is called as its role."""
     return f"{program.role}-{number}" if program.slots else program.role
@@ -145,6 +161,7 @@ def _slot(program: Program, settings: StackSettings, python: str, number: int) -
         ready_url=program.ready_url.format_map(_values(program, settings, number)),
         stop_signal=program.stop_signal,
         stop_timeout_s=program.stop_timeout_s,
+        inherits="sandbox" if program.role == "sandbox" else "service",
     )
 
 

@@ -10,7 +10,7 @@ from local_stack.programs import Slot
 from local_stack.settings import StackSettings
 from local_stack.tools import Tools
 
-KAFKA, MONGOD = "kafka", "mongod"
+SERVERS = KAFKA, MONGOD = "kafka", "mongod"
 _STOP_TIMEOUT_S = 20
 _ANSWER_DEADLINE_S = 40
 _JOIN_DELAY_MS = 1_000

@@ -19,7 +19,7 @@ from local_stack.control import Supervisor
 from local_stack.ports import is_free
 from local_stack.process import NotReady, bound_to_parent, tail, wait_until
 from local_stack.programs import API, PROGRAMS, Slot, environment, slots
-from local_stack.servers import KAFKA, MONGOD, Servers
+from local_stack.servers import KAFKA, MONGOD, SERVERS, Servers
 from local_stack.settings import MOST_SLOTS, StackSettings
 from local_stack.supervisor import render
 from local_stack.tools import Tools, checkout
@@ -51,7 +51,8 @@ class SlotStatus:
 class Stack:
     """One whole stack. `attached` binds its life to this process (tests); otherwise it goes on in the background.
 
-    `more_environment` goes to every process, for example `{"SB_SANDBOX_PROFILE": "instant"}`.
+    `more_environment` goes to the sandbox (`SB_SANDBOX_*`, for example `{"SB_SANDBOX_PROFILE": "instant"}`), the
+    rest to the services, as variables of the shell do.
     """
 
     def __init__(
@@ -101,12 +102,12 @@ class Stack:
         self._servers.prepare()
         self._write_config()
         if running:
-            self.supervisor.adopt_config()
+            self.supervisor.adopt_config(stop_last=SERVERS)
         else:
             wrapper = bound_to_parent([], signal.SIGTERM) if self._attached else ()
             self._child = self.supervisor.start(wrapper)
         self._say("starting kafka, mongod")
-        for name in (KAFKA, MONGOD):
+        for name in SERVERS:
             self.supervisor.run(name)
         self._servers.wait()
 
@@ -123,9 +124,12 @@ class Stack:
 
     def down(self) -> None:
         """Stop everything cleanly, bounded, servers last; nothing happens when nothing runs."""
-        services = [process.name for process in self.supervisor.processes() if process.name not in {KAFKA, MONGOD}]
+        services = [process.name for process in self.supervisor.processes() if process.name not in SERVERS]
         if services:
+            self._say(f"stopping {', '.join(services)}")
             self.supervisor.stop_together(services)
+        if self.supervisor.answers():
+            self._say(f"stopping {', '.join(SERVERS)}")
         self.supervisor.shutdown()
         if self._child is not None:
             self._child.wait(10)

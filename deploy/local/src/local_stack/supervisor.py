@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from local_stack.process import bound_to_parent
-from local_stack.programs import Slot
+from local_stack.programs import Slot, inherited_by
 
 _LONGEST_SOCKET_PATH = 90
 """A unix socket's path has at most 107 bytes on Linux, and supervisord appends its pid while it makes one."""
@@ -69,14 +69,14 @@ def socket_path(run_dir: Path) -> Path:
 def render(
     slots: Iterable[Slot], *, directory: Path, run_dir: Path, logs_dir: Path, inherited: Mapping[str, str]
 ) -> str:
-    """The whole configuration file. `inherited` is environment for every slot; a slot's own wins."""
+    """The whole configuration file. Each slot gets its part of `inherited`; a slot's own wins."""
     daemon = _DAEMON.format(socket=_text(socket_path(run_dir)), run_dir=_text(run_dir), logs_dir=_text(logs_dir))
     programs = [_program(slot, number, directory, logs_dir, inherited) for number, slot in enumerate(slots, 1)]
     return daemon + "".join(programs)
 
 
 def _program(slot: Slot, priority: int, directory: Path, logs_dir: Path, inherited: Mapping[str, str]) -> str:
-    environment = {**inherited, **slot.environment, "PYTHONUNBUFFERED": "1"}
+    environment = {**inherited_by(slot, inherited), **slot.environment, "PYTHONUNBUFFERED": "1"}
     return _PROGRAM.format(
         name=slot.name,
         command=_text(shlex.join(bound_to_parent(slot.command, slot.stop_signal))),
