@@ -1,11 +1,14 @@
 """The completion statement for people: what was asked, obtained, not available, failed, and how it was verified."""
 
+from decimal import Decimal, InvalidOperation
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from syncbucket_cli.cells import column_name
 from syncbucket_cli.client import Json
-from syncbucket_cli.tables import words
+from syncbucket_cli.tables import reason_table, words
 
 
 def statement(report: Json) -> RenderableType:
@@ -16,7 +19,7 @@ def statement(report: Json) -> RenderableType:
         _modules(report),
         _reasons("Not on the portal", report["not_available"]),
         _reasons("Gaps", report["gaps"]),
-        _reasons("Skipped: does not apply", report["not_applicable"]),
+        _reasons("Does not apply to the client", report["not_applicable"]),
         _totals(report),
         _verification(report),
     )
@@ -39,25 +42,29 @@ def _headline(report: Json) -> Text:
 
 
 def _modules(report: Json) -> Table:
+    """Counts that add up to what was asked; the cancelled are a part of the gaps."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("module", "asked", "changed", "no change", "no data", "rows", "SHA-256 over the data"):
-        table.add_column(name, justify="left" if name in {"module", "SHA-256 over the data"} else "right")
+    table.add_column("module", no_wrap=True)
+    for name in ("asked", "changed", "no change", "no data", "not on portal", "not applicable", "gaps", "rows"):
+        table.add_column(name, justify="right")
+    table.add_column("SHA-256")
     for module in report["modules"]:
         obtained = module["obtained"]
-        name = module["module"] + (f" {module['period']}" if module["period"] else "")
-        counts = (module["asked"], obtained["changed"], obtained["unchanged"], obtained["empty"], module["rows"])
-        table.add_row(name, *(f"{count:,}" for count in counts), (module["sha256"] or "–")[:16])
+        counts = (
+            *(module["asked"], obtained["changed"], obtained["unchanged"], obtained["empty"]),
+            *(module["not_available"], module["not_applicable"]),
+        )
+        gaps = f"{module['gaps']:,}" + (f" ({module['cancelled']:,} cancelled)" if module["cancelled"] else "")
+        numbers = [*(f"{count:,}" for count in counts), gaps, f"{module['rows']:,}"]
+        table.add_row(column_name(module), *numbers, (module["sha256"] or "–")[:16])
     return table
 
 
 def _reasons(title: str, groups: list[Json]) -> RenderableType:
     if not groups:
         return Text(f"\n{title}: none")
-    table = Table(box=None, pad_edge=False, header_style="dim", title=f"\n{title}", title_justify="left")
-    for name in ("units", "why", "who acts", "next step"):
-        table.add_column(name)
-    for group in groups:
-        table.add_row(str(group["units"]), group["title"], group["owner"], words(group["action"]))
+    table = reason_table(groups)
+    table.title, table.title_justify = f"\n{title}", "left"
     return table
 
 
@@ -72,16 +79,31 @@ def _totals(report: Json) -> RenderableType:
     for name in ("module", "total", "ours", "portal", ""):
         table.add_column(name, justify="right" if name in {"ours", "portal"} else "left")
     for total in report["control_totals"]:
-        agrees = "agrees" if total["ours"] == total["portal"] else "DIFFERS"
-        table.add_row(total["module"], words(total["total"]), total["ours"], total["portal"], agrees)
+        agrees = "agrees" if total["agrees"] else f"DIFFERS in {total['differing']:,} of {total['datasets']:,} datasets"
+        table.add_row(total["module"], words(total["total"]), amount(total["ours"]), amount(total["portal"]), agrees)
     return table if report["control_totals"] else Text("\nControl totals: none for these modules")
+
+
+def amount(text: str) -> str:
+    """An exact decimal number with its thousands separated; other text as it is."""
+    try:
+        return f"{Decimal(text):,}"
+    except InvalidOperation:
+        return text
 
 
 def _verification(report: Json) -> Text:
     verification = report["verification"]
+    made = [check for check in verification["checks"] or () if check["units"] or check["mismatches"]]
     checks = ", ".join(
-        f"{words(check['check'])} {check['units']:,} units, {check['mismatches']} mismatches"
-        for check in verification["checks"]
+        f"{words(check['check'])} {check['units']:,} units, {check['mismatches']:,} mismatches" for check in made
     )
+    verdict = ("Verified", "bold green") if verification["agrees"] else ("NOT VERIFIED", "bold red")
     recount = f"{verification['final']:,} of {verification['expected']:,} units recounted from storage"
-    return Text(f"\nVerified: {recount} at version {verification['recounted_version']}. {checks}")
+    return Text.assemble(
+        "\n",
+        verdict,
+        f": {recount} at version {verification['recounted_version']:,}. ",
+        checks or "Unchanged data was checked when it was stored",
+        ".",
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -32,10 +33,8 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """Seconds as `1 h 05 min`, `2 min 10 s` or `9 s`."""
-    if seconds is None:
-        return "unknown"
     whole = round(seconds)
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
@@ -46,7 +45,7 @@ def plain_line(view: View) -> str:
     """One line of progress for a terminal that cannot redraw, or for a log file."""
     counters = view.bucket["counters"]
     states = " ".join(f"{state}={counters[state]}" for state in STATES if counters[state])
-    pace = "" if view.ended else f" · {view.per_s:.1f}/s · about {duration(view.eta_s)} left"
+    pace = "" if view.ended else _pace(view)
     return f"{view.bucket['status']} {ended_units(counters)}/{counters['total']} {states}{pace}"
 
 
@@ -56,32 +55,56 @@ def live_view(view: View) -> RenderableType:
     counters = bucket["counters"]
     ended = ended_units(counters)
     title = Text.assemble((bucket["name"], "bold"), f"  {bucket['id']}  ", (words(bucket["status"]), "bold cyan"))
-    pace = Text(f"{ended:,} of {counters['total']:,} · {view.per_s:.1f} units/s · about {duration(view.eta_s)} left")
     bar = ProgressBar(total=max(1, counters["total"]), completed=ended, width=60)
-    parts: list[RenderableType] = [title, module_table(view.snapshot), bar, pace]
-    return Group(*parts, group_table(view.groups)) if view.groups else Group(*parts)
+    pace = "" if view.ended else _pace(view)
+    parts: list[RenderableType] = [
+        title,
+        module_table(view.snapshot),
+        _legend(counters),
+        Padding(bar, 0),
+        Text(f"{ended:,} of {counters['total']:,}{pace}"),
+    ]
+    return Group(*parts, reason_table(view.groups, most=SHOWN_GROUPS)) if view.groups else Group(*parts)
+
+
+def _pace(view: View) -> str:
+    """Rate and time left, as far as they are known."""
+    if not view.per_s:
+        return ""
+    left = "" if view.eta_s is None else f" · about {duration(view.eta_s)} left"
+    return f" · {view.per_s:.1f} units/s{left}"
+
+
+def _legend(counters: Json) -> Text:
+    """What the marks at the head of the columns mean."""
+    marks = (f"{MARKS[state]} {words(state)}" for state in STATES if counters[state])
+    return Text("  ".join(marks), style="dim")
 
 
 def module_table(snapshot: Json) -> Table:
-    """Counts by state, one row a column of the bucket."""
+    """Counts by state, one row a column of the bucket; only states that occur, by their marks."""
+    counted = counts_by_column(snapshot)
+    occurring = [state for state in STATES if any(counts[state] for counts in counted)]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("module")
-    for state in STATES:
-        table.add_column(f"{MARKS[state]} {words(state)}", justify="right")
-    for column, counts in zip(snapshot["columns"], counts_by_column(snapshot), strict=True):
-        table.add_row(column_name(column), *(str(counts[state]) if counts[state] else "" for state in STATES))
+    table.add_column("module", no_wrap=True)
+    for state in occurring:
+        table.add_column(MARKS[state], justify="right", no_wrap=True)
+    for column, counts in zip(snapshot["columns"], counted, strict=True):
+        table.add_row(column_name(column), *(f"{counts[state]:,}" if counts[state] else "" for state in occurring))
     return table
 
 
-def group_table(groups: list[Json]) -> Table:
-    """What did not succeed, by reason: how many, who acts, what next."""
+def reason_table(groups: list[Json], most: int | None = None) -> Table:
+    """Units by reason: how many, who acts, the explanation; the `most` largest groups, the others summed up."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in (("units", "right"), ("why", "left"), ("who acts", "left"), ("next step", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type] # the tuple widens the literal
-    for group in groups[:SHOWN_GROUPS]:
-        table.add_row(str(group["units"]), group["title"], group["owner"], words(group["action"]))
-    if len(groups) > SHOWN_GROUPS:
-        table.add_row(str(sum(group["units"] for group in groups[SHOWN_GROUPS:])), "other reasons", "", "")
+    table.add_column("units", justify="right", no_wrap=True)
+    for name in ("why", "who acts", "explanation"):
+        table.add_column(name)
+    shown = groups[:most]
+    for group in shown:
+        table.add_row(f"{group['units']:,}", group["title"], group["owner"], group["text"])
+    if others := groups[len(shown) :]:
+        table.add_row(f"{sum(group['units'] for group in others):,}", "other reasons", "", "")
     return table
 
 
@@ -115,24 +138,42 @@ def client_table(clients: Iterable[Json]) -> Table:
     return table
 
 
-def unit_table(units: Iterable[Json]) -> Table:
-    """Units with their state, reason, owner and next action."""
+def bucket_table(buckets: Iterable[Json]) -> Table:
+    """Buckets, one a line."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("unit", "client", "module", "period", "state", "why", "who acts", "next step", "rows"):
-        table.add_column(name)
+    for name in ("id", "name", "status", "units", "created"):
+        table.add_column(name, no_wrap=name != "name", justify="right" if name == "units" else "left")
+    for bucket in buckets:
+        total = f"{bucket['counters']['total']:,}"
+        table.add_row(bucket["id"], bucket["name"], words(bucket["status"]), total, bucket["created_at"])
+    return table
+
+
+def unit_table(units: Iterable[Json]) -> Table:
+    """Units with their state, reason, owner and explanation."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("unit", "GSTIN", "client", "module", "state", "why", "who acts", "explanation", "rows"):
+        table.add_column(name, no_wrap=name in {"unit", "GSTIN", "module"})
     for unit in units:
         reason = unit["reason"] or {}
         state = unit["outcome"] or unit["state"]
         rows = (unit.get("data") or {}).get("rows")
         table.add_row(
             unit["id"],
+            unit["gstin"] or "",
             unit["client_name"],
-            unit["module"],
-            unit["period"] or "",
+            column_name(unit),
             f"{MARKS[unit['state']]} {words(state)}",
             reason.get("title", ""),
             reason.get("owner", ""),
-            words(reason.get("action", "")),
-            "" if rows is None else str(rows),
+            explanation(reason),
+            "" if rows is None else f"{rows:,}",
         )
     return table
+
+
+def explanation(reason: Json) -> str:
+    """The sentence of a reason, with the day from which the data is there when that is known."""
+    text: str = reason.get("text", "")
+    opens = (reason.get("detail") or {}).get("available_from")
+    return f"{text} Available from {opens}." if opens else text

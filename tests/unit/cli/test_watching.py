@@ -149,4 +149,4 @@ def test_a_line_of_progress_names_only_states_that_occur() -> None:
 
 
 def test_durations_are_told_as_people_do() -> None:
-    assert [duration(s) for s in (None, 9, 130, 3900)] == ["unknown", "9 s", "2 min 10 s", "1 h 05 min"]
+    assert [duration(s) for s in (9, 130, 3900)] == ["9 s", "2 min 10 s", "1 h 05 min"]
