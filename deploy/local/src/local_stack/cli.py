@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from syncbucket_cli.client import Refused
+from syncbucket_cli.client import Refused, Unreachable
 from syncbucket_cli.context import WIDTH_OF_FILES
 
 from local_stack.control import Supervised
@@ -15,6 +15,7 @@ from local_stack.demo import Wish, run_demo
 from local_stack.process import NotReady
 from local_stack.settings import StackSettings
 from local_stack.stack import PortTaken, ProvisionFailed, Stack
+from local_stack.story import WishRefused
 from local_stack.supervisor import UnwritableValue
 from local_stack.tools import SetupMissing
 
@@ -22,7 +23,7 @@ REFUSED = 1
 DOWN = 3
 """Exit status of `status` and `pids` when nothing runs."""
 
-REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing, UnwritableValue, Refused)
+REFUSALS = (NotReady, PortTaken, ProvisionFailed, SetupMissing, UnwritableValue, Refused, Unreachable, WishRefused)
 
 
 def say(text: str) -> None:
@@ -79,7 +80,7 @@ def logs(stack: Stack, name: str | None) -> int:
 
 def demo(stack: Stack, _: str | None) -> int:
     width = None if sys.stdout.isatty() else WIDTH_OF_FILES
-    return run_demo(stack, Wish.from_environment(os.environ), Console(highlight=False, width=width))
+    return run_demo(stack, Wish.from_environment(os.environ), Console(highlight=False, markup=False, width=width))
 
 
 COMMANDS: dict[str, tuple[Callable[[Stack, str | None], int], str]] = {

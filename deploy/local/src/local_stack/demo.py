@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 
 from local_stack.stack import Stack
-from local_stack.story import Stage, tell
+from local_stack.story import Stage, WishRefused, tell
 from local_stack.tools import checkout
 
 PRESETS = ("only_2b", "notice_return_register")
@@ -33,7 +33,9 @@ class Wish:
 
 
 def run_demo(stack: Stack, wish: Wish, console: Console) -> int:
-    """Exit status of the story. A stack that was up before stays up."""
+    """Exit status of the story. A stack that was up before stays up. Raises WishRefused."""
+    if not wish.clients_file.is_file():
+        raise WishRefused(f"CLIENTS={wish.clients_file}: there is no such file")
     was_up = stack.supervisor.answers()
     settings = stack.settings
     try:

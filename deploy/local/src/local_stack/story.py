@@ -15,16 +15,23 @@ from uuid import uuid4
 import httpx
 from rich.console import Console
 from rich.live import Live
-from syncbucket_cli.cells import FINAL, counts_by_column
+from syncbucket_cli.cells import counts_by_column
 from syncbucket_cli.client import Client, Json, Refused
 from syncbucket_cli.clients_commands import import_file
+from syncbucket_cli.context import DEFAULT_URL
 from syncbucket_cli.reports import statement
 from syncbucket_cli.tables import live_view, plain_line
 from syncbucket_cli.watching import View, watch
 
+from local_stack.verdict import Evidence, checks
+
 ASKED_AT_ONCE = 16
 OTP_DEADLINE_S = 60.0
 BUCKET_DEADLINE_S = 600.0
+
+
+class WishRefused(Exception):
+    """What the demonstration was asked for cannot be done; nothing was sent to a taxpayer."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,11 @@ class Stage:
 def tell(stage: Stage, console: Console) -> int:
     """Exit status: 0 only if every unit ended in an honest terminal state and the verification agreed."""
     console.rule("Sync Bucket · simulated portal")
-    client = _firm(stage)
+    client, tenant = _firm(stage)
+    _check_presets(stage, client)
     counts = import_file(client, stage.clients_file)["counts"]
     console.print(f"Client Master: {counts['create']} clients imported, {counts['error']} rows refused")
-    answered, asked = _open_sessions(stage, client)
+    answered, asked = _open_sessions(stage, client, console)
     console.print(f"Portal sessions: {answered} of {asked} taxpayers gave their one-time password")
     bucket, _ = client.start({"selection": {"all": True}, "presets": list(stage.presets), "name": "Demonstration"})
     console.print(f"Start Sync: {bucket['id']}, {bucket['counters']['total']} units, trace {bucket['trace_id']}")
@@ -53,20 +61,31 @@ def tell(stage: Stage, console: Console) -> int:
         console.print(f"The bucket did not end within {BUCKET_DEADLINE_S:.0f} s; see make logs")
         return 1
     console.print(statement(report))
-    return _judge(client, view, report, console)
+    outcome = _judge(stage, client, view, report, console)
+    _print_way_back(stage, tenant, bucket["id"], console)
+    return outcome
 
 
-def _firm(stage: Stage) -> Client:
-    """A firm of its own for each telling, so that every telling starts from nothing."""
+def _firm(stage: Stage) -> tuple[Client, str]:
+    """A firm of its own for each telling, so that every telling starts from nothing; with its tenant."""
     tenant = f"t_demo_{datetime.now(UTC):%Y%m%d%H%M%S}"
     body = {"tenant": tenant, "role": "administrator"}
     token = Client(stage.api_url, None).request("POST", "/dev/tokens", json=body).json()["token"]
-    return Client(stage.api_url, token)
+    return Client(stage.api_url, token), tenant
 
 
-def _open_sessions(stage: Stage, client: Client) -> tuple[int, int]:
+def _check_presets(stage: Stage, client: Client) -> None:
+    """Before anybody is asked for a password. Raises WishRefused."""
+    known = [preset["preset"] for preset in client.get("/v1/presets")["items"]]
+    unknown = [preset for preset in stage.presets if preset not in known]
+    if unknown:
+        raise WishRefused(f"PRESET={unknown[0]}: there is no such preset; known: {', '.join(known)}")
+
+
+def _open_sessions(stage: Stage, client: Client, console: Console) -> tuple[int, int]:
     """Ask a one-time password for every client that needs one; answers how many answered and how many were asked."""
     waiting = list(client.pages("/v1/access", reason="otp_required"))
+    console.print(f"Portal sessions: asking {len(waiting)} taxpayers for their one-time password …")
     gstins = {known["id"]: known["gstin"] for known in client.pages("/v1/clients")}
     with (
         httpx.Client(base_url=stage.control_url, trust_env=False) as taxpayers,
@@ -121,25 +140,36 @@ def _changes_to(console: Console) -> Callable[[View], None]:
     return show
 
 
-def _judge(client: Client, view: View, report: Json, console: Console) -> int:
+def _judge(stage: Stage, client: Client, view: View, report: Json, console: Console) -> int:
     """Compare what the API says in different places; every difference is told and fails the demonstration."""
     bucket = client.get(f"/v1/buckets/{view.bucket['id']}", fresh="true")
-    counters, verification = bucket["counters"], report["verification"]
-    units = list(client.pages(f"/v1/buckets/{bucket['id']}/units"))
-    gaps = list(client.pages(f"/v1/buckets/{bucket['id']}/gaps"))
-    cells = sum(counts_by_column(client.snapshot(bucket["id"])), start=Counter[str]())
-    checks = {
-        "every unit has ended": all(unit["state"] in FINAL for unit in units),
-        "counters add up to the total": sum(counters[state] for state in FINAL) == counters["total"] == len(units),
-        "cells equal the counters": all(cells[state] == counters[state] for state in FINAL),
-        "the gap list is as long as the gap counter": len(gaps) == counters["gaps"] == verification["gaps"],
-        "expected units equal final units": verification["expected"] == verification["final"] == counters["total"],
-        "every reason has an owner": all(unit["reason"]["owner"] for unit in units if unit["state"] != "done"),
-        "no check of the data found a mismatch": all(check["mismatches"] == 0 for check in verification["checks"]),
-        "control totals agree with the portal's": all(
-            total["ours"] == total["portal"] for total in report["control_totals"]
-        ),
-    }
-    for name, holds in checks.items():
+    evidence = Evidence(
+        bucket["counters"],
+        units=list(client.pages(f"/v1/buckets/{bucket['id']}/units")),
+        gaps=list(client.pages(f"/v1/buckets/{bucket['id']}/gaps")),
+        cells=sum(counts_by_column(client.snapshot(bucket["id"])), start=Counter[str]()),
+        report=report,
+        faults_planted=_faults_planted(stage.control_url),
+    )
+    outcome = checks(evidence)
+    for name, holds in outcome.items():
         console.print(f"  {'✓' if holds else '✗'} {name}")
-    return 0 if all(checks.values()) else 1
+    return 0 if all(outcome.values()) else 1
+
+
+def _faults_planted(control_url: str) -> bool:
+    """Was the sandbox told to fail, by a scenario or for all calls?"""
+    with httpx.Client(base_url=f"{control_url}/control/v1", trust_env=False) as control:
+        scenarios, faults = control.get("/scenarios").json()["items"], control.get("/faults").json()
+    return bool(scenarios or faults["error_ratio"] or faults["maintenance"])
+
+
+def _print_way_back(stage: Stage, tenant: str, bucket_id: str, console: Console) -> None:
+    """How to look at this bucket again, ready to paste."""
+    command = ".venv/bin/syncbucket"
+    lines = [f"export SYNCBUCKET_TOKEN=$({command} token --tenant {tenant})", f"{command} report {bucket_id}"]
+    if stage.api_url != DEFAULT_URL:
+        lines.insert(0, f"export SYNCBUCKET_URL={stage.api_url}")
+    console.print("\nTo look at it again, while the stack is up:")
+    for line in lines:
+        console.print(f"  {line}", soft_wrap=True)
