@@ -48,7 +48,7 @@ class CountersAnswer(Answer):
 
 
 class RunAnswer(Answer):
-    """A run of the bucket: the start, then one for each retry."""
+    """A run of the bucket. The first is its start; nothing adds another yet."""
 
     run: int
     kind: str
@@ -81,12 +81,6 @@ class CancelAnswer(Answer):
     reason: str | None
 
 
-class Links(Answer):
-    """Where people look at it."""
-
-    console: str
-
-
 class BucketAnswer(Answer):
     """A bucket. `version` only grows; `as_of` is the time of the numbers."""
 
@@ -117,7 +111,6 @@ class BucketAnswer(Answer):
     cancel: CancelAnswer | None
     trace_id: str | None
     details_purged_at: Instant | None
-    links: Links
 
 
 Buckets = ListOf[BucketAnswer]
@@ -159,7 +152,6 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         cancel=_control(bucket) if control == "CANCEL" else None,
         trace_id=bucket["trace"].split("-")[1] if bucket.get("trace") else None,
         details_purged_at=instant(bucket["pages_purged_at"]) if "pages_purged_at" in bucket else None,
-        links=Links(console=f"/console/buckets/{bucket['_id']}"),
     )
 
 

@@ -66,7 +66,7 @@ class PeriodBody(Body):
 
 
 class OptionsBody(Body):
-    """`force` ignores the cool-down; `auto_resume` adds a run when a missing OTP was given."""
+    """`force` ignores the cool-down; `auto_resume` is stored with the bucket, and nothing acts on it yet."""
 
     force: bool = False
     auto_resume: bool = True
