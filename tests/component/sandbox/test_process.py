@@ -120,3 +120,22 @@ def test_client_list_is_printed() -> None:
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
     assert printed.startswith("gstin,name,filing_frequency,tags,portal_username,status\n")
     assert len(printed.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PROFILE", "bogus"), ("CONTROL_HOST", "0.0.0.0"), ("ASSUMPTIONS", "{"), ("ASSUMPTIONS", '{"no.such": 1}')],
+)
+def test_a_bad_setting_is_told_in_one_line(variable: str, value: str) -> None:
+    command, environment = [sys.executable, "-m", "portal_sandbox"], {f"SB_SANDBOX_{variable}": value}
+    ended = subprocess.run(command, env=environment, timeout=20, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("portal_sandbox: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_more_clients_than_there_are_names_are_refused() -> None:
+    command = [sys.executable, "-m", "portal_sandbox", "gstins", "--count", "100000"]
+    ended = subprocess.run(command, timeout=20, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "from 1 to 10,000" in ended.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from pydantic import ValidationError
 from rich.console import Console
 from syncbucket_cli.client import Refused, Unreachable
 from syncbucket_cli.context import WIDTH_OF_FILES
@@ -13,7 +14,7 @@ from syncbucket_cli.context import WIDTH_OF_FILES
 from local_stack.control import Supervised
 from local_stack.demo import Wish, run_demo
 from local_stack.process import NotReady
-from local_stack.settings import StackSettings
+from local_stack.settings import StackSettings, refused_variables
 from local_stack.stack import PortTaken, ProvisionFailed, Stack
 from local_stack.story import WishRefused
 from local_stack.supervisor import UnwritableValue
@@ -75,7 +76,10 @@ def logs(stack: Stack, name: str | None) -> int:
     if not files:
         say(f"no log of {name or 'any process'} in {stack.settings.logs_dir}")
         return REFUSED
-    return subprocess.call(["tail", "-n", "50", "-F", *map(str, files)])
+    try:
+        return subprocess.call(["tail", "-n", "50", "-F", *map(str, files)])
+    except KeyboardInterrupt:  # the usual end of it
+        return 0
 
 
 def demo(stack: Stack, _: str | None) -> int:
@@ -109,11 +113,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command, _ = COMMANDS[parsed.command]
     try:
         return command(Stack(StackSettings(), say=say), parsed.name)
+    except ValidationError as refusal:
+        say(refused_variables(refusal))
+        return REFUSED
     except REFUSALS as refusal:
         say(str(refusal))
+        for line in _details(refusal):
+            say(line)
         return REFUSED
     except KeyboardInterrupt:
         return 130
+
+
+def _details(refusal: Exception) -> list[str]:
+    """What a problem document of the service says about single fields or rows."""
+    errors = (refusal.problem.get("errors") or ()) if isinstance(refusal, Refused) else ()
+    return [f"  {error.get('pointer', '')} {error.get('code', '')}: {error.get('detail', '')}" for error in errors]
 
 
 def _known(stack: Stack, name: str | None) -> Supervised:

@@ -1,9 +1,9 @@
 """Settings of the local stack: where its state lies, on which ports its parts listen, how many of each run."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack.ports import free_run
@@ -12,11 +12,20 @@ from local_stack.tools import checkout
 MOST_SLOTS = 10
 """Health ports of one role are ten consecutive ones, so a role has at most ten slots."""
 
+Port = Annotated[int, Field(ge=1, le=65_535)]
+FirstPort = Annotated[int, Field(ge=1, le=65_536 - MOST_SLOTS)]
+
 
 def _count(name: str, default: int) -> int:
     """A number of slots, from NAME or SB_NAME."""
     count: int = Field(default, ge=1, le=MOST_SLOTS, validation_alias=AliasChoices(name, f"SB_{name}"))
     return count
+
+
+def refused_variables(refusal: ValidationError) -> str:
+    """One line that names each refused variable and its bound, never the value."""
+    faults = [(str(error["loc"][0]), error["msg"]) for error in refusal.errors(include_input=False, include_url=False)]
+    return "; ".join(f"{name if name.isupper() else f'SB_{name.upper()}'}: {text}" for name, text in faults)
 
 
 class StackSettings(BaseSettings):
@@ -28,18 +37,18 @@ class StackSettings(BaseSettings):
     """Data, logs, keys and run files; a second stack has its own."""
     host: str = "127.0.0.1"
 
-    kafka_port: int = 19092
-    kafka_controller_port: int = 19093
-    mongo_port: int = 27117
+    kafka_port: Port = 19092
+    kafka_controller_port: Port = 19093
+    mongo_port: Port = 27117
     mongo_database: str = "syncbucket"
     mongo_cache_gb: float = 1.0
-    api_port: int = 18080
-    sandbox_port: int = 18090
-    sandbox_control_port: int = 18091
-    dispatcher_health_port: int = 18100
+    api_port: Port = 18080
+    sandbox_port: Port = 18090
+    sandbox_control_port: Port = 18091
+    dispatcher_health_port: FirstPort = 18100
     """First of ten; slot n listens on this port + n. So do the next two."""
-    aggregator_health_port: int = 18110
-    worker_health_port: int = 18120
+    aggregator_health_port: FirstPort = 18110
+    worker_health_port: FirstPort = 18120
 
     sandbox_account: str = "sandbox-gsp"
     """Our access at the simulated GSP: made up, known to the sandbox from the start."""

@@ -3,10 +3,16 @@
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from portal_sandbox.assumptions import Value
+
+
+def refused_variables(refusal: ValidationError) -> str:
+    """One line that names each refused variable and why, never the value."""
+    errors = refusal.errors(include_input=False, include_url=False)
+    return "; ".join(f"SB_SANDBOX_{str(error['loc'][0]).upper()}: {error['msg']}" for error in errors)
 
 
 class Settings(BaseSettings):
