@@ -169,6 +169,18 @@ async def test_every_operation_of_the_document_tells_its_scope(http: httpx.Async
         assert told == ([call.scope] if call.scope else []), call
 
 
+async def test_the_document_tells_which_keys_are_required_and_which_answers_come(http: httpx.AsyncClient) -> None:
+    paths = (await http.get("/v1/openapi.json")).json()["paths"]
+    for path, answers in (
+        ("/v1/buckets", {"202", "200", "default"}),
+        ("/v1/buckets/{bucket_id}/actions", {"202", "200", "default"}),
+        ("/v1/clients/{client_id}/otp-requests", {"201", "202", "default"}),
+    ):
+        operation = paths[path]["post"]
+        keys = [p["required"] for p in operation["parameters"] if p["name"] == "idempotency-key"]
+        assert (keys, set(operation["responses"])) == ([True], answers), path
+
+
 def _shape(answer: httpx.Response) -> tuple[int, dict[str, object]]:
     """The answer without what differs by address."""
     body = answer.json()

@@ -199,9 +199,16 @@ async def test_unknown_clients_are_named_by_their_place(http: httpx.AsyncClient,
     ]
 
 
-async def test_a_missing_key_is_asked_for(http: httpx.AsyncClient) -> None:
-    refused = await http.post("/v1/buckets", json=ONLY_2B)
-    assert (refused.status_code, refused.json()["code"]) == (428, "idempotency_key_required")
+async def test_a_missing_key_is_asked_for_whatever_else_is_wrong(http: httpx.AsyncClient) -> None:
+    for path, body in (
+        ("/v1/buckets", ONLY_2B),
+        ("/v1/buckets", {"selection": 1}),
+        ("/v1/buckets/b_1/actions", {"kind": "cancel"}),
+        ("/v1/clients/c_1/otp-requests", {"consent": "forever"}),
+    ):
+        refused = await http.post(path, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (428, "idempotency_key_required")
+        assert "errors" not in refused.json()
 
 
 async def test_ten_thousand_clients_are_accepted_and_one_more_is_not(http: httpx.AsyncClient, api: Api) -> None:

@@ -84,10 +84,8 @@ def _trace(request: Request) -> Trace:
     return trace_of(request.scope)
 
 
-def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str:
-    """The caller's key; it is required where work is started."""
-    if idempotency_key is None:
-        raise Refusal("idempotency_key_required")
+def _key(idempotency_key: Annotated[str, Header()]) -> str:
+    """The caller's key; it is required where work is started, and its absence has a problem of its own."""
     if not 1 <= len(idempotency_key) <= 255 or not all("!" <= c <= "~" for c in idempotency_key):
         detail = "1 to 255 visible ASCII characters."
         raise Refusal("invalid_request", detail, errors=[FieldError("Idempotency-Key", "invalid", detail)])

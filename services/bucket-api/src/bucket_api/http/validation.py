@@ -16,6 +16,7 @@ _FIELD_CODE: Final = {
     "literal_error": "unknown_value",
     "enum": "unknown_value",
 }
+_KEY_HEADER: Final = ("header", "idempotency-key")
 _MALFORMED: Final = ("extra_forbidden", "json_invalid", "model_attributes_type")
 
 
@@ -23,8 +24,11 @@ def classify(errors: Iterable[Mapping[str, Any]]) -> tuple[ProblemCode, list[Fie
     """The problem and its field errors.
 
     Malformed bodies and bad parameters are `invalid_request`, wrong values in a well-formed body `validation_failed`.
+    A missing Idempotency-Key comes before all of them.
     """
     found = list(errors)[:MAX_ERRORS]
+    if any(error["type"] == "missing" and tuple(error["loc"]) == _KEY_HEADER for error in found):
+        return "idempotency_key_required", []
     malformed = any(_is_malformed(error) for error in found)
     return "invalid_request" if malformed else "validation_failed", [_field(error) for error in found]
 

@@ -1,6 +1,6 @@
 """Access of clients to the portal: user name on file, session, OTP requests."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
@@ -25,6 +25,9 @@ from bucket_api.refusal import Refusal, not_found
 from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1", tags=["access"])
+_UNANSWERED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": OtpRequestAnswer, "description": "The portal has not answered yet"}
+}
 
 AccessReason = Literal[
     "no_access",
@@ -82,7 +85,11 @@ async def delete_credential(caller: AccessWrite, app: App, client_id: str, trace
     await app.steps.log_out(caller.tenant, client_id, by=caller.subject, trace=trace.traceparent)
 
 
-@router.post("/clients/{client_id}/access-checks", status_code=202)
+@router.post(
+    "/clients/{client_id}/access-checks",
+    status_code=202,
+    responses={200: {"model": AccessCheckAnswer, "description": "The portal has answered"}},
+)
 async def check_access(
     caller: AccessRead, app: App, client_id: str, wait: Wait, trace: TraceOf, response: Response
 ) -> AccessCheckAnswer:
@@ -94,7 +101,7 @@ async def check_access(
     return check_answer(check)
 
 
-@router.post("/clients/{client_id}/otp-requests", status_code=201)
+@router.post("/clients/{client_id}/otp-requests", status_code=201, responses=_UNANSWERED)
 async def ask_otp(
     caller: OtpWrite,
     app: App,
@@ -121,7 +128,7 @@ async def get_otp_request(caller: OtpWrite, app: App, request_id: str) -> OtpReq
     return otp_answer(await app.steps.find(caller.tenant, request_id))
 
 
-@router.post("/otp-requests/{request_id}/submit")
+@router.post("/otp-requests/{request_id}/submit", responses=_UNANSWERED)
 async def submit_otp(
     caller: OtpWrite,
     app: App,

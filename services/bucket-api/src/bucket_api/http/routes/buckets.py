@@ -33,7 +33,9 @@ _STORED: Mapping[str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=202)
+@router.post(
+    "", status_code=202, responses={200: {"model": BucketAnswer, "description": "A running bucket of the plan"}}
+)
 async def start_bucket(
     caller: BucketsWrite, app: App, key: Key, trace: TraceOf, body: BucketBody, response: Response
 ) -> BucketAnswer:
@@ -79,7 +81,11 @@ async def get_bucket(
     return bucket_answer(bucket, reading)
 
 
-@router.post("/{bucket_id}/actions", status_code=202)
+@router.post(
+    "/{bucket_id}/actions",
+    status_code=202,
+    responses={200: {"model": ActionAnswer, "description": "What it would do, of a `dry_run`"}},
+)
 async def act(
     caller: BucketsWrite,
     app: App,
