@@ -32,6 +32,8 @@ def _tell(refused: Refused, *, as_json: bool) -> None:
     sys.stderr.write(f"syncbucket: {refused}\n")
     for error in problem.get("errors") or ():
         sys.stderr.write(f"  {error.get('pointer', '')} {error.get('code', '')}: {error.get('detail', '')}\n")
+    if problem.get("tries_left") is not None:
+        sys.stderr.write(f"  tries left: {problem['tries_left']}\n")
     if problem.get("code") == "unauthenticated":
         sys.stderr.write(
             "  Give a token with --token or SYNCBUCKET_TOKEN; locally: export SYNCBUCKET_TOKEN=$(syncbucket token)\n"

@@ -1,18 +1,19 @@
 """The commands. Each: read the options, ask the service, print the answer, return an exit status."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from syncbucket_cli import clients_commands
-from syncbucket_cli.client import Client, Json
+from syncbucket_cli import clients_commands, otp_commands
+from syncbucket_cli.client import Client, Json, Refused, path_of
 from syncbucket_cli.context import DEFAULT_URL, Context, make_context
 from syncbucket_cli.exits import OF_VERDICT, Exit
 from syncbucket_cli.plans import BadPlan, gstins_in, plan
 from syncbucket_cli.reports import statement
-from syncbucket_cli.tables import live_view, plain_line, record, unit_table, words
+from syncbucket_cli.tables import bucket_table, live_view, plain_line, record, unit_table, words
 from syncbucket_cli.watching import View, watch
 
 EPILOG = (
@@ -20,8 +21,11 @@ EPILOG = (
     "4 failed or cancelled · 5 unreachable · 6 still running."
 )
 
+BucketId = Annotated[str | None, typer.Argument(metavar="[ID]", help="Bucket; the newest without it.")]
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG)
 app.add_typer(clients_commands.app, name="clients", help="The Client Master.")
+app.add_typer(otp_commands.app, name="otp", help="One-time passwords of the portal.")
 
 
 @app.callback()
@@ -40,8 +44,12 @@ def options(
 @app.command()
 def start(
     context: typer.Context,
-    preset: Annotated[list[str] | None, typer.Option(help="Preset; repeatable.")] = None,
-    module: Annotated[list[str] | None, typer.Option(help="Module; repeatable.")] = None,
+    preset: Annotated[
+        list[str] | None, typer.Option(help="Preset: notice_return_register or only_2b; repeatable.")
+    ] = None,
+    module: Annotated[
+        list[str] | None, typer.Option(help="Module: notices, return_register or gstr2b; repeatable.")
+    ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every active client.")] = False,
     clients: Annotated[
         Path | None, typer.Option(help="File of GSTINs, one a line.", exists=True, dir_okay=False)
@@ -79,18 +87,30 @@ def start(
 @app.command("watch")
 def watch_command(
     context: typer.Context,
-    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
+    bucket_id: BucketId = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds to stay; the bucket goes on.")] = None,
 ) -> None:
     """Watch a bucket until it ends."""
-    _follow(context.obj, bucket_id, timeout)
+    ctx: Context = context.obj
+    _follow(ctx, bucket_id or _newest(ctx), timeout)
+
+
+@app.command("list")
+def list_command(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+) -> None:
+    """List buckets, newest first."""
+    ctx: Context = context.obj
+    found = list(islice(ctx.client.pages("/v1/buckets"), limit))
+    ctx.show(found, bucket_table(found))
 
 
 @app.command()
-def show(context: typer.Context, bucket_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def show(context: typer.Context, bucket_id: BucketId = None) -> None:
     """Show a bucket."""
     ctx: Context = context.obj
-    bucket = ctx.client.get(f"/v1/buckets/{bucket_id}", fresh="true")
+    bucket = ctx.client.get(_bucket_path(ctx, bucket_id), fresh="true")
     counters = bucket["counters"]
     counts = ", ".join(
         f"{words(name)} {count:,}" for name, count in counters.items() if isinstance(count, int) and count
@@ -113,12 +133,21 @@ def show(context: typer.Context, bucket_id: Annotated[str, typer.Argument(metava
 @app.command()
 def units(
     context: typer.Context,
-    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
+    bucket_id: BucketId = None,
     state: Annotated[list[str] | None, typer.Option(help="Only units in this state; repeatable.")] = None,
 ) -> None:
     """List the units of a bucket."""
     ctx: Context = context.obj
-    found = list(ctx.client.pages(f"/v1/buckets/{bucket_id}/units", **({"state": state} if state else {})))
+    path = _bucket_path(ctx, bucket_id, "units")
+    found = list(ctx.client.pages(path, **({"state": state} if state else {})))
+    ctx.show(found, unit_table(found))
+
+
+@app.command()
+def gaps(context: typer.Context, bucket_id: BucketId = None) -> None:
+    """List the units that are missing in what was asked for, and who must act."""
+    ctx: Context = context.obj
+    found = list(ctx.client.pages(_bucket_path(ctx, bucket_id, "gaps")))
     ctx.show(found, unit_table(found))
 
 
@@ -132,14 +161,14 @@ def cancel(
     ctx: Context = context.obj
     action = ctx.client.cancel(bucket_id, note)
     counts = action["counts"]
-    ctx.show(action, f"cancelling: {counts['eligible']:,} units will stop, the others stay as they are")
+    ctx.show(action, f"cancelling: up to {counts['eligible']:,} units will stop, the others stay as they are")
 
 
 @app.command()
-def report(context: typer.Context, bucket_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def report(context: typer.Context, bucket_id: BucketId = None) -> None:
     """Print the completion statement of an ended bucket."""
     ctx: Context = context.obj
-    answer = ctx.client.get(f"/v1/buckets/{bucket_id}/statement")
+    answer = ctx.client.get(_bucket_path(ctx, bucket_id, "statement"))
     ctx.show(answer, statement(answer))
 
 
@@ -156,12 +185,24 @@ def token(
 
 
 def _client_ids(ctx: Context, file: Path) -> list[str]:
-    lines = gstins_in(file.read_text(encoding="utf-8-sig"))
-    found = ctx.client.request("POST", "/v1/client-lookups", json={"lines": lines}).json()
-    if found["unknown"]:
-        unknown = ", ".join(str(line["line"]) for line in found["unknown"][:10])
-        raise typer.BadParameter(f"{len(found['unknown'])} GSTINs are not in the Client Master (entries {unknown})")
-    return [match["client_id"] for match in found["matched"]]
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file.name} is not UTF-8 text") from error
+    return ctx.client.client_ids(gstins_in(text))
+
+
+def _bucket_path(ctx: Context, bucket_id: str | None, *parts: str) -> str:
+    """The address of a bucket, or of something in it; without an id, of the newest."""
+    return path_of("buckets", bucket_id or _newest(ctx), *parts)
+
+
+def _newest(ctx: Context) -> str:
+    newest = ctx.client.get("/v1/buckets", page_size=1)["items"]
+    if not newest:
+        raise Refused({"code": "not_found", "detail": "there is no bucket yet"})
+    bucket_id: str = newest[0]["id"]
+    return bucket_id
 
 
 def started_line(bucket: Json, *, reused: bool) -> str:

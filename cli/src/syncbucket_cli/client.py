@@ -1,7 +1,8 @@
 """The service over HTTP: one method per request that the commands need. Answers are the decoded JSON of the API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -9,6 +10,8 @@ import httpx
 Json = dict[str, Any]
 PAGE_SIZE = 500
 MAX_PAGES = 10_000
+SHOWN_UNKNOWN = 10
+_UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
 
 class Refused(Exception):
@@ -34,7 +37,10 @@ class Client:
 
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 65.0) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+        except _UNSENDABLE as error:
+            raise _unsendable() from error
 
     def close(self) -> None:
         """Give back the connections."""
@@ -61,9 +67,8 @@ class Client:
             answer = self._http.request(
                 method, path, json=json, content=content, params=params, headers=dict(headers or {})
             )
-        except httpx.LocalProtocolError as error:
-            detail = "the address or the token cannot be sent in a request"
-            raise Refused({"code": "invalid_request", "detail": detail}) from error
+        except _UNSENDABLE as error:
+            raise _unsendable() from error
         except httpx.TransportError as error:
             message = f"no answer from {self._http.base_url}: {type(error).__name__}. Is the service up (make up)?"
             raise Unreachable(message) from error
@@ -100,7 +105,9 @@ class Client:
 
     def commit_import(self, import_id: str) -> Json:
         """Save the good rows of a checked import."""
-        answer: Json = self.request("POST", f"/v1/client-imports/{import_id}/commit", json={"rows": "valid"}).json()
+        answer: Json = self.request(
+            "POST", path_of("client-imports", import_id, "commit"), json={"rows": "valid"}
+        ).json()
         return answer
 
     def start(self, plan: Json, key: str | None = None) -> tuple[Json, bool]:
@@ -108,20 +115,39 @@ class Client:
         answer = self.request("POST", "/v1/buckets", json=plan, headers={"Idempotency-Key": key or uuid4().hex})
         return answer.json(), answer.headers.get("Bucket-Reused") == "true"
 
+    def client_ids(self, gstins: Sequence[str]) -> list[str]:
+        """The clients of these GSTINs. Raises `Refused` with the GSTINs that are not in the Client Master."""
+        found = self.request("POST", "/v1/client-lookups", json={"lines": list(gstins)}).json()
+        if unknown := [line["text"] for line in found["unknown"]]:
+            more = f" and {len(unknown) - SHOWN_UNKNOWN:,} more" if len(unknown) > SHOWN_UNKNOWN else ""
+            named = ", ".join(unknown[:SHOWN_UNKNOWN])
+            raise Refused({"code": "unknown_clients", "detail": f"not in the Client Master: {named}{more}"})
+        return [match["client_id"] for match in found["matched"]]
+
     def cancel(self, bucket_id: str, note: str | None) -> Json:
         """Cancel a bucket; answers the action."""
         body = {"kind": "cancel", **({"note": note} if note else {})}
         answer: Json = self.request(
-            "POST", f"/v1/buckets/{bucket_id}/actions", json=body, headers={"Idempotency-Key": uuid4().hex}
+            "POST", path_of("buckets", bucket_id, "actions"), json=body, headers={"Idempotency-Key": uuid4().hex}
         ).json()
         return answer
 
     def snapshot(self, bucket_id: str) -> Json:
         """All cells of a bucket with its columns and counters, of one version."""
         answer: Json = self.request(
-            "GET", f"/v1/buckets/{bucket_id}/snapshot", headers={"Accept": "application/json"}
+            "GET", path_of("buckets", bucket_id, "snapshot"), headers={"Accept": "application/json"}
         ).json()
         return answer
+
+
+def path_of(*parts: str) -> str:
+    """The address of a thing. What a person typed stays one part of it, whatever characters it has."""
+    return "/v1/" + "/".join(quote(part, safe="").replace(".", "%2E") for part in parts)
+
+
+def _unsendable() -> Refused:
+    detail = "the address, the token or the key cannot be sent in a request"
+    return Refused({"code": "invalid_request", "detail": detail})
 
 
 def _problem(answer: httpx.Response) -> Json:

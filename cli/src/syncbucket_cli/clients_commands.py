@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from syncbucket_cli.client import Client, Json
+from syncbucket_cli.client import Client, Json, path_of
 from syncbucket_cli.context import Context
 from syncbucket_cli.exits import Exit
 from syncbucket_cli.tables import client_table
@@ -20,13 +20,26 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("import")
 def import_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a header row.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="CSV with a header row: gstin, name; may have filing_frequency, tags (a;b), portal_username, status.",
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check; save nothing.")] = False,
 ) -> None:
     """Import clients from a CSV file: check every row, then save the good ones."""
     ctx: Context = context.obj
     checked = import_file(ctx.client, file, dry_run=dry_run)
-    bad = list(ctx.client.pages(f"/v1/client-imports/{checked['id']}/rows", result="error")) if _errors(checked) else []
+    bad = (
+        list(ctx.client.pages(path_of("client-imports", checked["id"], "rows"), result="error"))
+        if _errors(checked)
+        else []
+    )
+    if unknown := checked["columns_unknown"]:
+        ctx.errors.print(f"ignored columns: {', '.join(unknown)}", soft_wrap=True)
     ctx.show(checked | {"errors": bad}, _counts_line(checked, dry_run=dry_run))
     if bad and not ctx.as_json:
         ctx.errors.print(_error_table(bad))

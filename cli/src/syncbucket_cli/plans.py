@@ -1,9 +1,11 @@
 """From the options of `start` to the plan that the API takes. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 Plan = dict[str, Any]
+MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 class BadPlan(Exception):
@@ -24,6 +26,8 @@ def plan(
     """The body of `POST /v1/buckets`. Raises `BadPlan` when no module or no client is chosen."""
     if not presets and not modules:
         raise BadPlan("choose what to sync: --preset or --module")
+    if wrong := [month for month in months if not MONTH.fullmatch(month)]:
+        raise BadPlan(f"{wrong[0]} is no month; write it like 2026-10")
     body: Plan = {
         "selection": selection(everyone=everyone, client_ids=client_ids, tags=tags),
         "presets": list(presets),

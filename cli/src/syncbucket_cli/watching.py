@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncbucket_cli.cells import FINAL
-from syncbucket_cli.client import Client, Json, Refused, Unreachable
+from syncbucket_cli.client import Client, Json, Refused, Unreachable, path_of
 
 POLL_S = 1.0
 BEARS_SILENCE_S = 30.0
@@ -96,12 +96,12 @@ def watch(
 
 def look(client: Client, bucket_id: str, pace: Pace, now_s: float, before: View | None = None) -> View:
     """Read the bucket once; cells and groups again only when they are of another version than the look before."""
-    bucket = client.get(f"/v1/buckets/{bucket_id}")
+    bucket = client.get(path_of("buckets", bucket_id))
     if before is not None and _version(before.bucket) == _version(bucket):
         snapshot, groups = before.snapshot, before.groups
     else:
         snapshot = client.snapshot(bucket_id)
-        groups = client.get(f"/v1/buckets/{bucket_id}/groups")["items"]
+        groups = client.get(path_of("buckets", bucket_id, "groups"))["items"]
     counters = bucket["counters"]
     ended = ended_units(counters)
     pace.note(now_s, ended)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,37 @@ BUCKET = {
         ("queued", "waiting", "running", "retrying", "not_available", "needs_action", "skipped", "cancelled"), 0
     ),
 }
+UNIT = {
+    "id": "u_0_0",
+    "gstin": "09FGTRP0787R1ZT",
+    "client_name": "Foo",
+    "module": "gstr2b",
+    "period": "2026-10",
+    "state": "skipped",
+    "outcome": None,
+    "reason": {"title": "No permission on file", "text": "No portal user is on file.", "owner": "firm", "action": "x"},
+    "data": None,
+}
+REQUEST = {
+    "id": "otp_1",
+    "state": "sent",
+    "reason": None,
+    "expires_at": "2026-11-23T02:45:00.000Z",
+    "session_until": None,
+}
+IMPORT = {
+    "id": "i_1",
+    "columns_unknown": ["tag"],
+    "counts": {"rows": 1, "create": 1, "update": 0, "unchanged": 0, "error": 0},
+}
+NOBODY = {"matched": [], "unknown": [{"line": 1, "text": "29AABCX0000K1ZL", "code": "unknown"}]}
 ANSWERS: dict[str, Any] = {
+    "/v1/buckets": {"items": [BUCKET | {"id": "b_2"}, BUCKET], "next_page_token": None},
+    "/v1/buckets/b_2": BUCKET | {"id": "b_2"},
+    "/v1/buckets/b_1/gaps": {"items": [UNIT], "next_page_token": None},
+    "/v1/clients/c_1/otp-requests": REQUEST,
+    "/v1/otp-requests/otp_1/submit": REQUEST | {"state": "accepted", "session_until": "2026-11-23T08:45:00.000Z"},
+    "/v1/client-imports": IMPORT,
     "/v1/buckets/b_1": BUCKET,
     "/v1/buckets/b_1/groups": {"items": []},
     "/v1/buckets/b_1/snapshot": {"columns": [{"module": "gstr2b", "period": "2026-10"}], "cells": "FAc="},
@@ -37,8 +68,21 @@ class Service(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         answer = ANSWERS.get(self.path.partition("?")[0])
-        body = json.dumps(answer or PROBLEM).encode()
-        self.send_response(200 if answer else 404)
+        self._answer(200 if answer else 404, answer or PROBLEM)
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/v1/client-lookups":
+            known = json.loads(sent)["lines"] == [UNIT["gstin"]]
+            self._answer(200, {"matched": [{"line": 1, "client_id": "c_1"}], "unknown": []} if known else NOBODY)
+        elif b"wrong" in sent:
+            self._answer(422, {"code": "otp_rejected", "title": "The OTP was not accepted", "tries_left": 2})
+        else:
+            self.do_GET()
+
+    def _answer(self, status: int, answer: Any) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -84,7 +128,7 @@ def test_watch_ends_with_the_status_of_the_verdict(
 def test_a_problem_is_one_line_with_its_code_and_trace(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "--url", address, "show", "b_2") == Exit.REFUSED
+    assert run(monkeypatch, "--url", address, "show", "b_9") == Exit.REFUSED
     said = capsys.readouterr()
     assert said.out == ""
     assert "not_found" in said.err
@@ -105,3 +149,99 @@ def test_a_token_that_cannot_be_sent_is_refused_here(
 
 def test_options_that_make_no_plan_are_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "start", "--all") == Exit.USAGE
+
+
+def test_a_key_or_a_token_beyond_ascii_is_refused_here(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "--token", "tökén", "show", "b_1") == Exit.REFUSED
+    plan = ("start", "--preset", "only_2b", "--all", "--key", "ünï")
+    assert run(monkeypatch, "--url", address, *plan) == Exit.REFUSED
+    assert capsys.readouterr().err.count("invalid_request") == 2
+
+
+@pytest.mark.parametrize("bucket", ["../clients", "..", "b_1/gaps", "b_1?x"])
+def test_an_id_never_reaches_another_address(
+    bucket: str, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "show", bucket) == Exit.REFUSED
+    assert "not_found" in capsys.readouterr().err
+
+
+def test_buckets_are_listed_as_the_service_orders_them_up_to_the_limit(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "list") == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["id", "b_2", "b_1"]
+    assert run(monkeypatch, "--url", address, "list", "--limit", "1", "--json") == Exit.OK
+    assert [bucket["id"] for bucket in json.loads(capsys.readouterr().out)] == ["b_2"]
+
+
+def test_without_an_id_the_newest_bucket_is_meant(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "show", "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["id"] == "b_2"
+
+
+def test_gaps_name_the_client_and_explain_themselves(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "gaps", "b_1") == Exit.OK
+    said = capsys.readouterr().out
+    assert "09FGTRP0787R1ZT" in said
+    assert "No portal user is on file." in said
+
+
+def test_columns_that_are_not_known_are_named_on_standard_error(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_text("gstin,name,tag\n")
+    assert run(monkeypatch, "--url", address, "clients", "import", str(file), "--dry-run") == Exit.OK
+    said = capsys.readouterr()
+    assert "ignored columns: tag" in said.err
+    assert "ignored" not in said.out
+
+
+def test_an_otp_is_asked_for_by_gstin_and_entered(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "otp", "ask", "09fgtrp0787r1zt", "--consent", "30d") == Exit.OK
+    assert "syncbucket otp enter otp_1 CODE" in capsys.readouterr().out
+    assert run(monkeypatch, "--url", address, "otp", "enter", "otp_1", "123456") == Exit.OK
+    assert "lasts until 2026-11-23T08:45" in capsys.readouterr().out
+
+
+def test_a_wrong_code_is_refused_with_the_tries_left(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "otp", "enter", "otp_1", "wrong") == Exit.REFUSED
+    assert "tries left: 2" in capsys.readouterr().err
+
+
+def test_gstins_that_are_not_in_the_client_master_are_named(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "gstins.txt"
+    file.write_text("29AABCX0000K1ZL\n")
+    assert run(monkeypatch, "--url", address, "otp", "ask", "29AABCX0000K1ZL") == Exit.REFUSED
+    plan = ("start", "--preset", "only_2b", "--clients", str(file))
+    assert run(monkeypatch, "--url", address, *plan) == Exit.REFUSED
+    assert capsys.readouterr().err.count("29AABCX0000K1ZL") == 2
+
+
+def test_a_clients_file_that_is_no_text_is_wrong_usage(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "bin.txt"
+    file.write_bytes(b"\xff\xfe")
+    plan = ("start", "--preset", "only_2b", "--clients", str(file))
+    assert run(monkeypatch, "--url", address, *plan) == Exit.USAGE
+    assert "not UTF-8 text" in capsys.readouterr().err
+
+
+def test_help_names_the_presets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "start", "--help") == Exit.OK
+    assert "notice_return_register" in capsys.readouterr().out

@@ -47,9 +47,10 @@ def test_months_tags_name_and_force_are_taken_over() -> None:
         {"presets": ["only_2b"]},
         {"presets": ["only_2b"], "everyone": True, "tags": ["south"]},
         {"presets": ["only_2b"], "client_ids": ["c_1"], "tags": ["south"]},
+        {"presets": ["only_2b"], "everyone": True, "months": ["foo"]},
     ],
 )
-def test_no_module_or_not_exactly_one_way_to_choose_clients_is_refused(wish: dict[str, Any]) -> None:
+def test_no_module_no_month_or_not_exactly_one_way_to_choose_clients_is_refused(wish: dict[str, Any]) -> None:
     with pytest.raises(BadPlan):
         plan(**NOTHING | wish)
 
