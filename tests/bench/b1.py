@@ -23,8 +23,6 @@ from tests.bench.world import World
 UNITS: Final = 30_000
 WARM_UP_UNITS: Final = 2_500
 IN_FLIGHT: Final = 500
-WORKERS: Final = 2
-"""A worker for each core: together they have as many calls in flight."""
 IDEAL_S: Final = math.ceil(UNITS / IN_FLIGHT) * CALL_MS / 1000
 LEAST_EFFICIENCY: Final = 0.97
 DEADLINE_S: Final = 300
@@ -35,10 +33,10 @@ async def measure(runs: int) -> list[Figure]:
     ours: list[float] = []
     peers: list[float] = []
     passes: list[Pass] = []
-    with World(workers=WORKERS) as world, world.database() as database:
+    with World() as world, world.database() as database:
         await seed(database, UNITS // COLUMNS, world.kek_file)
         world.start(SANDBOX)
-        start_engine(world, max_inflight=IN_FLIGHT // WORKERS)
+        start_engine(world, max_inflight=IN_FLIGHT)
         for run in range(-1, runs):
             units = WARM_UP_UNITS if run < 0 else UNITS
             clear_journal(world)

@@ -37,10 +37,10 @@ class Servers(Struct, frozen=True):
 class World:
     """One benchmark's world, gone at the end of the `with` block."""
 
-    def __init__(self, *, workers: int = 1) -> None:
+    def __init__(self) -> None:
         self._life = ExitStack()
         self._folder = Path(self._life.enter_context(tempfile.TemporaryDirectory(prefix="sb-bench-")))
-        self.settings = StackSettings.on_free_ports(self._folder, workers=workers)
+        self.settings = StackSettings.on_free_ports(self._folder, workers=1)
         self._stack = Stack(self.settings, attached=True)
         self._running: dict[str, ServerProcess] = {}
 
