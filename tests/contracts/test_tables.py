@@ -93,6 +93,11 @@ def test_reasons_are_keyed_by_their_own_names() -> None:
     assert all(name == reason.reason for name, reason in REASONS.items())
 
 
+@pytest.mark.parametrize("reason", ["no_access", "login_guard", "credential_invalid"])
+def test_a_portal_user_that_is_missing_or_wrong_is_the_firms_to_mend(reason: str) -> None:
+    assert (REASONS[reason].owner, REASONS[reason].action) == ("firm", "fix_credential")
+
+
 def test_presets_are_made_of_known_modules_in_the_order_of_the_catalogue() -> None:
     assert all(set(preset.modules) <= set(MODULES) for preset in PRESETS.values())
     assert modules_of(("only_2b", "notice_return_register"), ("notices",)) == tuple(MODULES)

@@ -105,7 +105,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "This module does not exist for this kind of registration or period.",
     ),
     "client_inactive": ("Client is inactive", "The client is marked inactive in the Client Master."),
-    "no_access": ("No permission on file", "No portal user is on file for this client."),
+    "no_access": ("No portal user on file", "No portal user is on file for this client."),
     "login_guard": (
         "Stopped to avoid a lock-out",
         "Log-ins were refused; we stopped so that the account is not locked.",
@@ -152,7 +152,7 @@ _RULES: Final = (
     _rule("unknown", ("retrying", "failed"), "us", "by_user", "report", gap=True),
     _rule("not_applicable", "skipped", "none", "never", "none"),
     _rule("client_inactive", "skipped", "firm", "after_action", "edit_client", gap=True),
-    _rule("no_access", "skipped", "taxpayer", "after_action", "send_steps", gap=True),
+    _rule("no_access", "skipped", "firm", "after_action", "fix_credential", gap=True),
     _rule("login_guard", "skipped", "firm", "after_action", "fix_credential", gap=True),
     _rule("cancelled_by_user", "cancelled", "firm", "by_user", "retry", gap=True),
 )
