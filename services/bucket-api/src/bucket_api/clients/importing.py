@@ -158,13 +158,15 @@ def unescaped(cell: str) -> str:
 
 
 def errors_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The bad rows as a file to be mended: the columns of the import and two more."""
+    """The bad rows as a file to be mended: the columns of the import and two more.
+
+    User names of the portal are not kept with a row, so theirs is empty: to be filled in again.
+    """
     out = io.StringIO(newline="")
-    columns = [name for name in COLUMNS if name != "portal_username"]
     writer = csv.writer(out)
-    writer.writerow([*columns, "error_codes", "error_details"])
+    writer.writerow([*COLUMNS, "error_codes", "error_details"])
     for row in rows:
-        cells = [row["values"].get(name, "") for name in columns]
+        cells = [row["values"].get(name, "") for name in COLUMNS]
         cells += ["; ".join(e["code"] for e in row["errors"]), "; ".join(e["detail"] for e in row["errors"])]
         writer.writerow([escaped(cell) for cell in cells])
     return out.getvalue()

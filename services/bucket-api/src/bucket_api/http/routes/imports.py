@@ -69,7 +69,7 @@ async def import_rows(
 
 @router.get("/{import_id}/errors.csv", response_class=PlainTextResponse)
 async def import_errors(caller: ClientsWrite, app: App, import_id: str) -> PlainTextResponse:
-    """The bad rows as a file, ready to be mended and uploaded again."""
+    """The bad rows as a file, to be mended and uploaded again; user names of the portal are to be filled in anew."""
     await app.imports.get(caller.tenant, import_id)
     bad = [row async for row in app.imports.rows(caller.tenant, import_id) if row["result"] == "error"]
     headers = {"content-disposition": 'attachment; filename="errors.csv"'}
