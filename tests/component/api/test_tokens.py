@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from bucket_api.http.dev_issuer import DevIssuer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from sync_runtime.logging import RedactionFilter
 
 from tests.component.api.conftest import ISSUER, Api
 
@@ -141,9 +143,28 @@ async def test_a_genuine_token_is_accepted(api: Api, dev_issuer: DevIssuer) -> N
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic dXNlcjpwYXNz", "Bearer", "bearer ", "Token x"])
-async def test_without_a_bearer_token_nobody_gets_in(api: Api, header: str | None) -> None:
-    refused = await api.anonymous().get("/v1/me", headers={"authorization": header} if header is not None else {})
+async def test_without_a_bearer_token_nobody_gets_in(
+    api: Api, header: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        refused = await api.anonymous().get("/v1/me", headers={"authorization": header} if header is not None else {})
     assert refused.status_code == 401
+    assert "caller refused: no token in the header" in _written(caplog)
+
+
+async def test_the_log_tells_why_a_caller_was_refused(
+    api: Api, dev_issuer: DevIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = Forger(dev_issuer).signed(exp=_past(seconds=3_600))
+    with caplog.at_level(logging.INFO):
+        await api.anonymous().get("/v1/me", headers={"authorization": f"Bearer {token}"})
+    assert "caller refused: ExpiredSignatureError" in _written(caplog)
+
+
+def _written(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Messages as they leave the process."""
+    kept = RedactionFilter()
+    return [record.getMessage() for record in caplog.records if kept.filter(record)]
 
 
 async def test_identity_in_other_headers_counts_for_nothing(api: Api, http: httpx.AsyncClient) -> None:

@@ -33,10 +33,10 @@ class Gate:
         scheme, _, token = (authorization or "").partition(" ")
         try:
             if scheme.lower() != "bearer" or not token:
-                raise Forged("no bearer token")  # noqa: TRY301 - one place answers for every cause
+                raise Forged("no token in the header")  # noqa: TRY301 - one place answers for every cause
             return verified(token, await self.keys.key(key_id(token)), self._issuer)
         except Forged as cause:
-            log.info("caller refused: %s", cause, extra={"action": "refuse_caller"})
+            log.info("caller refused: %s", str(cause), extra={"action": "refuse_caller"})
             raise Refusal("unauthenticated") from None
 
 
