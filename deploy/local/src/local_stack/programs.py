@@ -75,6 +75,7 @@ SANDBOX = Program(
             "SB_SANDBOX_PORT": "{sandbox_port}",
             "SB_SANDBOX_CONTROL_HOST": "{host}",
             "SB_SANDBOX_CONTROL_PORT": "{sandbox_control_port}",
+            "SB_SANDBOX_STATE_FILE": "{data_dir}/sandbox.json",
         }
     ),
     ready_url="{sandbox_control_url}/control/v1/health",

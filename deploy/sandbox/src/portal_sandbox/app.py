@@ -13,5 +13,9 @@ from portal_sandbox.settings import Settings
 
 def create_apps(settings: Settings, *, real_time: Callable[[], float] = time.time) -> tuple[ASGIApp, ASGIApp]:
     """The portal and its control port, as ASGI apps over one new state."""
-    portal = Portal(settings, real_time=real_time)
+    return apps_over(Portal(settings, real_time=real_time))
+
+
+def apps_over(portal: Portal) -> tuple[ASGIApp, ASGIApp]:
+    """The portal and its control port, as ASGI apps over this state."""
     return PortalApp(portal), control_app(portal)

@@ -36,6 +36,18 @@ class PortalKeys:
         self._private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
         self.certificate_pem = _certificate(self._private, now)
 
+    def private_pem(self) -> str:
+        """The private key in force, unencrypted."""
+        encoding, shape = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        return self._private.private_bytes(encoding, shape, serialization.NoEncryption()).decode()
+
+    def adopt(self, private_pem: str, now: datetime) -> None:
+        """Go on with a key pair of before; whoever holds its certificate may go on too."""
+        private = serialization.load_pem_private_key(private_pem.encode(), password=None)
+        if isinstance(private, rsa.RSAPrivateKey):
+            self._private = private
+            self.certificate_pem = _certificate(private, now)
+
     def open_key(self, text: str) -> bytes | KeyFault:
         """The 32-byte app key in a base64 text under RSA PKCS#1 v1.5."""
         plain = self.open_text(text)

@@ -8,8 +8,10 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
-from portal_sandbox.app import create_apps
+from portal_sandbox.app import apps_over
 from portal_sandbox.delivery import CuttableProtocol
+from portal_sandbox.keeping import StateFile
+from portal_sandbox.portal import Portal
 from portal_sandbox.settings import Settings
 
 _DRAIN_S = 2
@@ -25,7 +27,11 @@ class _Server(uvicorn.Server):
 
 async def serve(settings: Settings) -> bool:
     """Runs until SIGTERM or SIGINT; False when a server could not start or stopped by itself."""
-    portal, control = create_apps(settings)
+    state = Portal(settings)
+    portal, control = apps_over(state)
+    kept = StateFile(settings.state_file, state) if settings.state_file else None
+    if kept:
+        kept.restore()
     servers = [
         _server(portal, settings.host, settings.port, settings),
         _server(control, settings.control_host, settings.control_port, settings),
@@ -36,11 +42,15 @@ async def serve(settings: Settings) -> bool:
         loop.add_signal_handler(number, asked.set)
     running = [asyncio.create_task(server.serve()) for server in servers]
     waiting = asyncio.create_task(asked.wait())
-    await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
+    keeping = asyncio.create_task(kept.keep() if kept else asked.wait())
+    await asyncio.wait([*running, waiting, keeping], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    keeping.cancel()
     for server in servers:
         server.should_exit = True
     outcomes = await asyncio.gather(*running, return_exceptions=True)
+    if kept:
+        kept.save()
     return asked.is_set() and not any(isinstance(outcome, BaseException) for outcome in outcomes)
 
 

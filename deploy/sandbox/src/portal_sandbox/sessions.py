@@ -138,6 +138,20 @@ class Sessions:
                 self._drop(self._accounts.popitem(last=False)[1])
         return found
 
+    def accounts(self) -> list[Account]:
+        """All accounts, the oldest first."""
+        return list(self._accounts.values())
+
+    def usernames(self) -> dict[str, str]:
+        """GSTIN by each name given by `rename`."""
+        return dict(self._by_username)
+
+    def adopt(self, accounts: list[Account], usernames: dict[str, str]) -> None:
+        """Go on with the accounts of before, and with their sessions."""
+        self._by_username = dict(usernames)
+        self._accounts = OrderedDict((account.traits.gstin, account) for account in accounts)
+        self._by_handle = {handle: session for account in accounts for handle, session in account.sessions.items()}
+
     def rename(self, account: Account, username: str) -> None:
         """Another portal user name; the old one is unknown from now on."""
         self._by_username[username] = account.traits.gstin

@@ -1,6 +1,7 @@
 """Settings of the sandbox, prefix SB_SANDBOX_."""
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     assumptions: dict[str, Value] = Field(default_factory=dict)
     gsp_accounts: dict[str, str] = Field(default={"sandbox-gsp": "sandbox-gsp-secret"})
     asp_accounts: dict[str, str] = Field(default={"sandbox-asp": "sandbox-asp-secret"})
+    state_file: Path | None = None
+    """Where accounts, OTPs, sessions and the key pair are kept over a restart; None: they are lost with the process."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @field_validator("control_host")
