@@ -104,6 +104,8 @@ def list_command(
     ctx: Context = context.obj
     found = list(islice(ctx.client.pages("/v1/buckets"), limit))
     ctx.show(found, bucket_table(found))
+    if len(found) == limit:
+        ctx.errors.print(f"the newest {limit:,}; more with --limit", soft_wrap=True)
 
 
 @app.command()

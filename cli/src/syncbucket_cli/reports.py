@@ -10,6 +10,8 @@ from syncbucket_cli.cells import column_name
 from syncbucket_cli.client import Json
 from syncbucket_cli.tables import reason_table, words
 
+SHOWN_HASH = 16
+
 
 def statement(report: Json) -> RenderableType:
     """The statement as the service makes it, laid out for a terminal."""
@@ -17,6 +19,7 @@ def statement(report: Json) -> RenderableType:
         _headline(report),
         Text(""),
         _modules(report),
+        _data(report),
         _reasons("Not on the portal", report["not_available"]),
         _reasons("Gaps", report["gaps"]),
         _reasons("Does not apply to the client", report["not_applicable"]),
@@ -43,21 +46,33 @@ def _headline(report: Json) -> Text:
 
 def _modules(report: Json) -> Table:
     """Counts that add up to what was asked; the cancelled are a part of the gaps."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    cancelled = any(module["cancelled"] for module in report["modules"])
+    names = ["asked", "changed", "no change", "no data", "not on portal", "does not apply", "gaps"]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("module", no_wrap=True)
-    for name in ("asked", "changed", "no change", "no data", "not on portal", "not applicable", "gaps", "rows"):
-        table.add_column(name, justify="right")
-    table.add_column("SHA-256")
+    for name in [*names, *(["of them cancelled"] if cancelled else [])]:
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for module in report["modules"]:
         obtained = module["obtained"]
         counts = (
             *(module["asked"], obtained["changed"], obtained["unchanged"], obtained["empty"]),
-            *(module["not_available"], module["not_applicable"]),
+            *(module["not_available"], module["not_applicable"], module["gaps"]),
+            *((module["cancelled"],) if cancelled else ()),
         )
-        gaps = f"{module['gaps']:,}" + (f" ({module['cancelled']:,} cancelled)" if module["cancelled"] else "")
-        numbers = [*(f"{count:,}" for count in counts), gaps, f"{module['rows']:,}"]
-        table.add_row(column_name(module), *numbers, (module["sha256"] or "–")[:16])
+        table.add_row(column_name(module), *(f"{count:,}" for count in counts))
     return table
+
+
+def _data(report: Json) -> RenderableType:
+    """What was obtained: datasets, their rows, the beginning of the hash over them."""
+    table = Table(box=None, pad_edge=False, header_style="dim", title="\nData obtained", title_justify="left")
+    for name in ("module", "datasets", "rows", "SHA-256"):
+        table.add_column(name, justify="right" if name in {"datasets", "rows"} else "left", no_wrap=True)
+    for module in report["modules"]:
+        if module["sha256"]:
+            counts = (f"{module['datasets']:,}", f"{module['rows']:,}")
+            table.add_row(column_name(module), *counts, module["sha256"][:SHOWN_HASH])
+    return table if table.row_count else Text("\nData obtained: none")
 
 
 def _reasons(title: str, groups: list[Json]) -> RenderableType:
@@ -95,7 +110,7 @@ def amount(text: str) -> str:
 def _verification(report: Json) -> Text:
     verification = report["verification"]
     made = [check for check in verification["checks"] or () if check["units"] or check["mismatches"]]
-    checks = ", ".join(
+    checks = "; ".join(
         f"{words(check['check'])} {check['units']:,} units, {check['mismatches']:,} mismatches" for check in made
     )
     verdict = ("Verified", "bold green") if verification["agrees"] else ("NOT VERIFIED", "bold red")

@@ -62,8 +62,8 @@ REPORT: dict[str, Any] = {
 }
 
 
-def printed(**changed: Any) -> str:
-    console = Console(width=200, markup=False, highlight=False)
+def printed(width: int = 200, **changed: Any) -> str:
+    console = Console(width=width, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(statement(REPORT | changed))
     return captured.get()
@@ -71,7 +71,14 @@ def printed(**changed: Any) -> str:
 
 def test_the_counts_of_a_module_stand_side_by_side_and_add_up() -> None:
     row = next(line for line in printed().splitlines() if line.startswith("gstr2b 2026-09"))
-    assert row.split()[2:11] == ["1,200", "25", "4", "6", "1,100", "31", "34", "(3", "cancelled)"]
+    assert row.split()[2:] == ["1,200", "25", "4", "6", "1,100", "31", "34", "3"]
+
+
+def test_the_statement_is_readable_in_80_columns() -> None:
+    modules = [MODULE | {"module": "return_register", "period": "2026-27", "sha256": "6d249001" * 8}]
+    text = printed(80, modules=modules)
+    assert "…" not in text
+    assert all(word in text for word in ("return_register 2026-27", "cancelled", "6d2490016d249001", "2,297"))
 
 
 def test_totals_agree_only_when_the_service_says_so_even_if_the_sums_are_equal() -> None:
