@@ -47,11 +47,11 @@ def _headline(report: Json) -> Text:
 def _modules(report: Json) -> Table:
     """Counts that add up to what was asked; the cancelled are a part of the gaps."""
     cancelled = any(module["cancelled"] for module in report["modules"])
-    names = ["asked", "changed", "no change", "no data", "not on portal", "does not apply", "gaps"]
+    names = ["asked", "changed", "no\nchange", "no\ndata", "not on\nportal", "does not\napply", "gaps"]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("module", no_wrap=True)
-    for name in [*names, *(["of them cancelled"] if cancelled else [])]:
-        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
+    for name in [*names, *(["of them\ncancelled"] if cancelled else [])]:
+        table.add_column(name, justify="right", no_wrap=True)
     for module in report["modules"]:
         obtained = module["obtained"]
         counts = (
