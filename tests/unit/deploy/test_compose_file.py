@@ -23,6 +23,8 @@ SERVICE_OF = {
 """The service of each program of the local stack."""
 ONLY_IN_CONTAINERS = {"SB_DEV_ISSUER_KEY_FILE", "SB_JWKS_FILE"}
 """Beside the key-encryption key unless said otherwise; said in the file because the volume is what lasts."""
+ONLY_IN_THE_LOCAL_STACK = {"SB_SANDBOX_STATE_FILE"}
+"""The sandbox's container has no volume: its sessions end with it."""
 
 
 def faults(document: Json) -> list[str]:
@@ -83,7 +85,7 @@ def test_a_program_has_the_command_and_the_environment_of_the_local_stack(progra
     service = built_services()[SERVICE_OF[program.role]]
 
     assert command_of(service) == ["python", "-m", *program.module]
-    assert set(service["environment"]) - ONLY_IN_CONTAINERS == set(program.environment)
+    assert set(service["environment"]) - ONLY_IN_CONTAINERS == set(program.environment) - ONLY_IN_THE_LOCAL_STACK
 
 
 def test_each_slot_has_a_name_of_its_own() -> None:
