@@ -11,6 +11,8 @@ from syncbucket_cli.cells import FINAL
 from syncbucket_cli.client import Client, Json, Refused, Unreachable, path_of
 
 POLL_S = 1.0
+READS_OF_A_LOOK = 3
+"""A service that tells when it takes one request again is asked when it takes a whole look."""
 BEARS_SILENCE_S = 30.0
 """How long a service that has answered before may be away: longer than its restart takes."""
 RATE_WINDOW_S = 15.0
@@ -116,7 +118,7 @@ def _pause_s(problem: Refused | Unreachable, silent_s: float) -> float:
     """How long to wait before the next look; raises what cannot be waited for."""
     match problem:
         case Refused(rate_limited=True, retry_after_s=told):
-            return POLL_S if told is None else max(POLL_S, told)
+            return POLL_S if told is None else max(POLL_S, READS_OF_A_LOOK * told)
         case Unreachable() if silent_s < BEARS_SILENCE_S:
             return POLL_S
     raise problem
