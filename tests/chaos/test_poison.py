@@ -15,6 +15,7 @@ from sync_contracts.events import Succeeded
 from sync_contracts.outcomes import Code
 from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 
+from tests.support.eventually import eventually_blocking
 from tests.support.faulty_runs import Disturbed
 from tests.support.practices import Practice
 from tests.support.raw_topics import RawTopics
@@ -59,7 +60,8 @@ def victim(running: RunningStack) -> Victim:
     practice.take_on([client])
     bucket_id = practice.start("gstr2b")
     assert practice.ended(bucket_id)["verdict"] == "complete"
-    bucket = running.database["buckets"].find_one({"_id": bucket_id})
+    told = {"_id": bucket_id, "notified": 0, "notify": {"$exists": False}}
+    bucket = eventually_blocking(lambda: running.database["buckets"].find_one(told), 20.0, what="the notification")
     page = running.database["bucket_pages"].find_one({"b": bucket_id})
     assert bucket is not None
     assert page is not None

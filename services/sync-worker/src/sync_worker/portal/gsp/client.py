@@ -19,6 +19,9 @@ TOTAL_S: Final = 60.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 CONNECTIONS: Final = 200
 HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "sync-bucket"}
+IDLE_S: Final = 3.0
+"""A connection idle for longer is not used again: servers close theirs after 5 s, and a request that meets the close is
+lost. What may be asked once only (an OTP) is never repeated for that."""
 
 
 class Unreachable(Struct, frozen=True):
@@ -103,7 +106,7 @@ class GspClient:
 
 def _session(connections: int) -> aiohttp.ClientSession:
     """Made inside the running loop; the library underneath keeps cookies of its own unless told not to."""
-    connector = aiohttp.TCPConnector(limit=connections)
+    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=IDLE_S)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
