@@ -7,7 +7,6 @@ from sync_contracts.events import MAX_DELAY_MS
 from sync_contracts.outcomes import COUNTED_RETRIES, HUMAN_GATED, SUCCESSES, UNCOUNTED_RETRIES, Code, OutcomeClass
 from sync_contracts.units import Unit
 from sync_worker.execution.retry import (
-    SESSION_BUSY,
     Done,
     GiveUp,
     TryAgain,
@@ -18,7 +17,7 @@ from sync_worker.execution.retry import (
     crash_loop,
     taken_over,
 )
-from sync_worker.modules.port import Incomplete, Refusal
+from sync_worker.modules.port import SESSION_BUSY, Incomplete, Refusal
 
 OPEN = Unit("D", 1)
 

@@ -11,10 +11,7 @@ from sync_contracts.events import MAX_DELAY_MS
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
 
-from sync_worker.modules.port import Fetched, Incomplete, Observed, Refusal, Unchanged
-
-SESSION_BUSY: Final = "SESSION_BUSY"
-"""Refusal code: another step of this client's session (refresh, OTP, log-out) holds its lock."""
+from sync_worker.modules.port import SESSION_BUSY, Fetched, Incomplete, Observed, Refusal, Unchanged
 
 _PORTAL_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,24}")
 

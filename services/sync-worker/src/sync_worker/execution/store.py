@@ -7,6 +7,7 @@ from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.read_concern import ReadConcern
 from sync_contracts.collections import BUCKET_PAGES, BUCKETS, CLIENTS, CREDENTIALS
+from sync_contracts.credentials import credential_id
 
 from sync_worker.durable import Database, Document, until_answered
 
@@ -57,7 +58,7 @@ class ClientStore:
 
     async def credentials(self, keys: Collection[tuple[str, str]], kind: str) -> dict[str, Document]:
         """Credentials of one kind by id `tenant:client:kind`."""
-        ids = [f"{tenant}:{client}:{kind}" for tenant, client in keys]
+        ids = [credential_id(tenant, client, kind) for tenant, client in keys]
         return await _by_id(self._credentials, ids, tenants={tenant for tenant, _ in keys})
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol, cast
 
 from msgspec import Struct
+from sync_contracts.credentials import GST_PORTAL_USER, credential_id
 from sync_contracts.documents import ClientDocument, CredentialDocument
 
 from sync_worker.combining import Combiner
 from sync_worker.durable import Document
 
-CREDENTIAL_KIND: Final = "gst_portal_user"
 AGE_S: Final = 2.0
 KEPT: Final = 2_000
 MAX_BATCH: Final = 200
@@ -53,12 +53,12 @@ class Subjects:
         read_at = self._clock_s()
         wanted = list(dict.fromkeys(keys))
         clients = await self._reads.clients(wanted)
-        credentials = await self._reads.credentials(wanted, CREDENTIAL_KIND)
+        credentials = await self._reads.credentials(wanted, GST_PORTAL_USER)
         found: dict[Key, Subject] = {}
         for tenant, client in wanted:
             document = clients.get(client)
             if document is not None and document["tenant_id"] == tenant:
-                credential = credentials.get(f"{tenant}:{client}:{CREDENTIAL_KIND}")
+                credential = credentials.get(credential_id(tenant, client))
                 found[tenant, client] = Subject(
                     cast("ClientDocument", document), cast("CredentialDocument | None", credential), read_at
                 )
