@@ -23,7 +23,7 @@ from tests.support.worker_stack import NullModule, SlowModule, StoringModule, Wo
 POISON: list[tuple[bytes | None, DeadLetterReason]] = [
     (None, DeadLetterReason.UNDECODABLE),
     (b"", DeadLetterReason.UNDECODABLE),
-    (os.urandom(300), DeadLetterReason.UNDECODABLE),
+    (b"\xc3\x28" + bytes(range(256)), DeadLetterReason.UNDECODABLE),
     (b'{"v":1,"tenant":', DeadLetterReason.UNDECODABLE),
     (b'{"v":1,"tenant":"\xff\xfe"}', DeadLetterReason.UNDECODABLE),
     (b'{"unknown":' + b"[" * 1_500, DeadLetterReason.UNDECODABLE),
