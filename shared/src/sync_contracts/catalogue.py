@@ -14,6 +14,15 @@ class Module(StrEnum):
     GSTR2B = "gstr2b"
 
 
+class ApiFamily(StrEnum):
+    """A part of a portal's interface with a rate and a gate of its own. Names of sub-documents in `upstreams`."""
+
+    AUTH = "auth"
+    PUBLIC = "public"
+    RETURNS = "returns"
+    NOTICES = "notices"
+
+
 class ClientKind(StrEnum):
     """Registration kind with filing frequency: what decides which modules apply to a client."""
 
@@ -34,7 +43,8 @@ class ModuleInfo(Struct, frozen=True):
     """What is known of a module before it is fetched.
 
     `order`: place among a client's units (cheap first). `least_calls`, `usual_calls`: portal calls per client
-    and period, working values. `cooldown_s`: a result younger than this is not fetched again unless forced.
+    and period, working values. `family`: where its calls go, beside those of its session (AUTH).
+    `cooldown_s`: a result younger than this is not fetched again unless forced.
     """
 
     module: Module
@@ -48,6 +58,7 @@ class ModuleInfo(Struct, frozen=True):
     freshness_target: str
     not_applicable_for: frozenset[ClientKind]
     order: int
+    family: ApiFamily
     cooldown_s: int = 900
     access_form: str = "official_api"
 
@@ -56,7 +67,18 @@ MODULES: Final[dict[Module, ModuleInfo]] = {
     info.module: info
     for info in (
         ModuleInfo(
-            Module.NOTICES, "Notices and orders", "Notices", "none", "live", True, 1, 3, "PT24H", frozenset(), 9
+            Module.NOTICES,
+            "Notices and orders",
+            "Notices",
+            "none",
+            "live",
+            True,
+            1,
+            3,
+            "PT24H",
+            frozenset(),
+            9,
+            ApiFamily.NOTICES,
         ),
         ModuleInfo(
             Module.RETURN_REGISTER,
@@ -70,6 +92,7 @@ MODULES: Final[dict[Module, ModuleInfo]] = {
             "PT24H",
             frozenset(),
             1,
+            ApiFamily.PUBLIC,
         ),
         ModuleInfo(
             Module.GSTR2B,
@@ -83,6 +106,7 @@ MODULES: Final[dict[Module, ModuleInfo]] = {
             "PT24H",
             frozenset(set(ClientKind) - {ClientKind.REGULAR, ClientKind.QRMP}),
             2,
+            ApiFamily.RETURNS,
         ),
     )
 }
