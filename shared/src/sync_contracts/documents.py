@@ -74,6 +74,7 @@ class BucketDocument(TypedDict):
     plan_sha: str
     also_keys: list[dict[str, str]]
     shard: int
+    line_id: NotRequired[str]
     columns: list[ColumnDocument]
     clients_per_page: int
     n_pages: int

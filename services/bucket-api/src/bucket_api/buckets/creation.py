@@ -1,6 +1,7 @@
 """Start of a bucket: the one path by which buckets come to be. Safe against repetition, crashes and parallel starts."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from msgspec import Struct
 from sync_contracts import collections
 from sync_contracts.buckets import bucket_id, digest, shard_of
 from sync_contracts.catalogue import Module
+from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import COUNTERS, TOTAL_NAMES, clients_per_page
 from sync_contracts.units import DEFAULT_LIMITS
 
@@ -98,7 +100,8 @@ class BucketCreation:
             return await self._reuse(tenant, running, start.key, sha)
         total = paging.totals(plan)
         admit(await self._buckets.usage(tenant), total.counters[0] + total.counters[1])
-        bucket = bucket_document(tenant, start, plan, sha=sha, plan_sha=plan_sha, now_ms=_ms(now))
+        line = line_of(found_clients)
+        bucket = bucket_document(tenant, start, plan, sha=sha, plan_sha=plan_sha, line=line, now_ms=_ms(now))
         pages = paging.page_documents(plan, bucket["_id"], tenant.tenant_id, bucket["shard"])
         await self._encryptors.ensure(tenant)
         await self._buckets.write_pages(pages, _ms(now))
@@ -160,8 +163,14 @@ def plan_sha_of(start: Start, plan: Plan) -> str:
     return digest({"selection": selection.canonical(start.selection), "columns": columns, "options": start.options})
 
 
+def line_of(clients: Iterable[Mapping[str, Any]]) -> str:
+    """The line of a bucket: a tenant's clients all name one; were they to differ, most of them decide."""
+    named = Counter(str(client.get("line_id", DEFAULT_LINE)) for client in clients)
+    return named.most_common(1)[0][0] if named else DEFAULT_LINE
+
+
 def bucket_document(
-    tenant: TenantScope, start: Start, plan: Plan, *, sha: str, plan_sha: str, now_ms: int
+    tenant: TenantScope, start: Start, plan: Plan, *, sha: str, plan_sha: str, now_ms: int, line: str = DEFAULT_LINE
 ) -> dict[str, Any]:
     """The bucket as it is stored at its creation."""
     total = paging.totals(plan)
@@ -175,6 +184,7 @@ def bucket_document(
         "plan_sha": plan_sha,
         "also_keys": [],
         "shard": shard_of(tenant.tenant_id),
+        "line_id": line,
         "columns": planning.column_documents(plan.columns),
         "clients_per_page": clients_per_page(len(plan.columns)),
         "n_pages": n_pages,

@@ -10,7 +10,7 @@ from sync_contracts.credentials import is_guarded
 from bucket_api.buckets.planning import PlanClient
 from bucket_api.clients.filters import ClientFilter, query_of
 
-PROJECTION: Final = {"name": 1, "kind": 1, "status": 1, "registration_status": 1, "cancelled_on": 1}
+PROJECTION: Final = {"name": 1, "kind": 1, "status": 1, "registration_status": 1, "cancelled_on": 1, "line_id": 1}
 
 
 class Selection(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 from sync_contracts.documents import ClientDocument
+from sync_contracts.lines import DEFAULT_LINE
 
 from bucket_api.clients.identifiers import FilingFrequency, Gstin, Wrong, gstin, kind_of
 from bucket_api.refusal import FieldError
@@ -15,7 +16,6 @@ NAME_LENGTH: Final = 200
 TAG_LENGTH: Final = 40
 TAGS: Final = 20
 USERNAME_LENGTH: Final = 60
-DEFAULT_LINE: Final = "up_gst_1"
 
 Status = Literal["active", "inactive", "archived"]
 RegistrationStatus = Literal["active", "cancelled", "suspended", "unknown"]
