@@ -249,13 +249,15 @@ async def test_a_module_that_raises_is_an_unknown_answer_and_no_crash(world: Wor
 
 
 async def test_a_bucket_cancelled_while_its_unit_waited_for_a_place_is_not_asked_for(world: World) -> None:
-    other = records.delivery(command(0), 1)
-    await world.fetching.begin(other)
+    place = asyncio.Event()
+    other = asyncio.create_task(world.fetching.run(records.delivery(command(0), 1), place.wait))
+    await asyncio.sleep(0)
     waiting = asyncio.create_task(world.end(brings(fetched(b"body"))))
     await asyncio.sleep(0.2)
     world.cancelled = True
-    world.fetching.end(other)
+    place.set()
     assert await waiting == Stopped()
+    await other
     assert await world.document() is None
 
 

@@ -193,12 +193,15 @@ class Attempts:
         self, delivery: Delivery, module: SyncModule, request: Request, portal: Portal, parts: Parts
     ) -> Result | TryAgain | Stopped:
         """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
-        await self._fetching.begin(delivery)
-        try:
+
+        async def asked() -> Result | Stopped:
             if await self._is_cancelled(delivery.command):  # it may have waited for its place
                 return Stopped()
             async with asyncio.timeout(self._unit_limit_s):
                 return await module.sync(request, portal, parts)
+
+        try:
+            return await self._fetching.run(delivery, asked)
         except TimeoutError:
             return TryAgain(Code.CLIENT_SERIAL, counted=False)
         except (StoreUnavailable, CombinerFull, Undecided):
@@ -208,8 +211,6 @@ class Attempts:
                 return retry.interrupted(self._draw.random())
             log.exception("module raised", extra={"action": "sync", "sync_module": module.name})
             return Refusal(OutcomeClass.UNKNOWN)
-        finally:
-            self._fetching.end(delivery)
 
     async def _kept(
         self, target: Target, known: Known, result: Result | TryAgain | Stopped, unit: Unit, subject: Subject

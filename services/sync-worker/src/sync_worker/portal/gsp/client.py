@@ -51,7 +51,9 @@ class GspClient:
         self._max_body_bytes = max_body_bytes
         self._base_url = base_url.rstrip("/")
         self._transport = transport or AiohttpTransport(client=partial(_session, connections), trust_env=False)
-        self._extensions = {"timeout": httpx.Timeout(total_s, connect=CONNECT_S).as_dict()}
+        self._extensions = {
+            "timeout": httpx.Timeout(None, connect=CONNECT_S).as_dict()
+        }  # the rest: one deadline a call
 
     async def send(self, question: Question) -> Reply | Unreachable:
         """One request, one answer of at most 64 MiB within 60 s."""
