@@ -39,6 +39,7 @@ BUCKETS: Final = Collection(
         Index("shard_active", _up("shard"), partial={"active": True}),
         Index("shard_notify", _up("shard"), partial={"notify": "pending"}),
         Index("purge", _up("purge_at"), partial={"purge_at": {"$exists": True}}),
+        Index("rearm_until", _up("rearm_until"), partial={"rearm_until": {"$exists": True}}),
     ),
 )
 PAGE_VIEW: Final = ("b", "p", "v", "r", "cp", "cw", "cd", "cr", "cs", "cf", "cc", "due", "h")
@@ -77,6 +78,40 @@ DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _u
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
 ATTEMPTS: Final = Collection("attempts", ("aggregator",), (Index("page", _up("b", "p")),))
+SCHEDULES: Final = Collection(
+    "schedules",
+    ("api", "scheduler"),
+    (
+        Index("tenant_id", _up("tenant_id", "_id")),
+        Index("enabled_next", _up("enabled", "next_at")),
+        Index("running", _up("running.bucket"), partial={"running.bucket": {"$exists": True}}),
+    ),
+)
+SCHEDULE_STREAKS: Final = Collection(
+    "schedule_streaks",
+    ("api", "scheduler"),
+    (
+        Index("tenant_schedule", _up("tenant_id", "schedule", "state")),
+        Index("suspended", _up("state", "_id"), partial={"state": "suspended"}),
+    ),
+)
+CALENDAR_DAYS: Final = Collection(
+    "calendar_days",
+    ("api", "scheduler"),
+    (
+        Index("tenant_event", _up("tenant_id", "event", "period")),
+        Index("unapplied", _up("unapplied"), partial={"unapplied": True}),
+    ),
+)
+REARM_WATCHES: Final = Collection(
+    "rearm_watches",
+    ("scheduler",),
+    (
+        Index("state_next", _up("state", "next_at")),
+        Index("tenant_period", _up("tenant_id", "period", "state")),
+        Index("ttl", _up("expires_at"), ttl_s=0),
+    ),
+)
 COLLECTIONS: Final = (
     BUCKETS,
     BUCKET_PAGES,
@@ -91,4 +126,8 @@ COLLECTIONS: Final = (
     DATASET_CHUNKS,
     FROZEN_LISTS,
     ATTEMPTS,
+    SCHEDULES,
+    SCHEDULE_STREAKS,
+    CALENDAR_DAYS,
+    REARM_WATCHES,
 )

@@ -75,6 +75,7 @@ class Code(StrEnum):
     CLIENT_INACTIVE = "CLIENT_INACTIVE"
     NO_ACCESS = "NO_ACCESS"
     LOGIN_GUARD = "LOGIN_GUARD"
+    SUSPENDED = "SUSPENDED"
     CANCELLED_BY_USER = "CANCELLED_BY_USER"
 
 
@@ -105,7 +106,7 @@ HUMAN_GATED: Final = frozenset(
         Code.HUMAN_STEP,
     }
 )
-NOT_READY: Final = frozenset({Code.CLIENT_INACTIVE, Code.NO_ACCESS, Code.LOGIN_GUARD})
+NOT_READY: Final = frozenset({Code.CLIENT_INACTIVE, Code.NO_ACCESS, Code.LOGIN_GUARD, Code.SUSPENDED})
 FINAL_AS_THEMSELVES: Final = frozenset({Code.CRASH_LOOP, Code.INTEGRITY_MISMATCH, Code.UNKNOWN})
 """Retry codes that a unit failed by its limits keeps as its reason; others show `retries_exhausted`."""
 FAILURES: Final = (

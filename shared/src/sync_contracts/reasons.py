@@ -110,6 +110,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Stopped to avoid a lock-out",
         "Log-ins were refused; we stopped so that the account is not locked.",
     ),
+    "suspended": (
+        "Suspended in its schedule",
+        "This failed in the schedule for a week; the schedule leaves it out until the access changes or it is re-armed.",
+    ),
     "cancelled_by_user": ("Cancelled", "Stopped by a person."),
 }
 
@@ -154,6 +158,7 @@ _RULES: Final = (
     _rule("client_inactive", "skipped", "firm", "after_action", "edit_client", gap=True),
     _rule("no_access", "skipped", "firm", "after_action", "fix_credential", gap=True),
     _rule("login_guard", "skipped", "firm", "after_action", "fix_credential", gap=True),
+    _rule("suspended", "skipped", "firm", "after_action", "rearm", gap=True),
     _rule("cancelled_by_user", "cancelled", "firm", "by_user", "retry", gap=True),
 )
 REASONS: Final[dict[str, Reason]] = {rule.reason: rule for rule in _RULES}
