@@ -112,7 +112,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "suspended": (
         "Suspended in its schedule",
-        "This failed in the schedule for a week; the schedule leaves it out until the access changes or it is re-armed.",
+        "It failed in its schedule for a week and is left out until the access changes or it is re-armed.",
     ),
     "cancelled_by_user": ("Cancelled", "Stopped by a person."),
 }
