@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test lint fmt bench lock docs
+.PHONY: help setup up down status logs demo test chaos lint fmt bench lock docs
 SHELL := /bin/bash
 bin := .venv/bin
 stack := $(bin)/python -m local_stack
@@ -42,6 +42,9 @@ lint: setup ## Check style, types and import rules
 test: lint ## Everything, on real Kafka and MongoDB
 	$(bin)/pytest -q -n 2 $(fast_layers)
 	$(bin)/pytest -q $(server_layers)
+
+chaos: setup ## Faults of every kind on the real parts, judged by the auditor (FAMILY="kills kafka"); writes .local/chaos/results.json
+	$(bin)/python -m tests.chaos $(FAMILY)
 
 fmt: setup ## Format, and mend what can be mended by itself
 	$(bin)/ruff format

@@ -2,10 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from local_stack.settings import StackSettings
@@ -21,6 +22,7 @@ from tests.support.sandbox_control import SandboxControl
 from tests.support.trace_collector import TraceCollector, trace_collector
 
 Documents = Database[dict[str, Any]]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 PARTS_OF_2B = 6
 """Documents in a part of a 2B: an ordinary one of size 9 then has ten parts."""
 
@@ -90,9 +92,24 @@ def running_stack(state_dir: Path, *, workers: int = 2, portal_rate_per_s: float
     """Start everything, bound to this process, every request traced; stop it cleanly at the end."""
     settings = StackSettings.on_free_ports(state_dir, workers=workers)
     settings = settings.model_copy(update={"portal_rate_per_s": portal_rate_per_s})
+    with running_as(settings) as running:
+        yield running
+
+
+@contextmanager
+def running_as(
+    settings: StackSettings,
+    *,
+    traced_share: float = 1,
+    environment: Mapping[str, str] = NOTHING,
+    slot_environment: Mapping[str, Mapping[str, str]] = NOTHING,
+) -> Iterator[RunningStack]:
+    """As `running_stack`, of a stack that is set up otherwise; the environments win over those of every test."""
     with ExitStack() as opened:
         traces = opened.enter_context(trace_collector())
-        stack = opened.enter_context(Stack(settings, attached=True, more_environment=_environment(traces)))
+        own = {**_environment(traces, traced_share), **environment}
+        stack = Stack(settings, attached=True, more_environment=own, slot_environment=slot_environment)
+        opened.enter_context(stack)
         sandbox = opened.enter_context(closing(SandboxControl(settings.sandbox_control_url)))
         mongo = opened.enter_context(closing(_mongo(settings)))
         majority = mongo.get_database(settings.mongo_database, read_concern=ReadConcern("majority"))
@@ -103,9 +120,9 @@ def _mongo(settings: StackSettings) -> MongoClient[dict[str, Any]]:
     return MongoClient(settings.mongo_url, tz_aware=True)
 
 
-def _environment(traces: TraceCollector) -> dict[str, str]:
+def _environment(traces: TraceCollector, traced_share: float) -> dict[str, str]:
     return {
         "SB_OTLP_ENDPOINT": traces.endpoint,
-        "SB_TRACE_SAMPLE_RATIO": "1",
+        "SB_TRACE_SAMPLE_RATIO": f"{traced_share:g}",
         "SB_SANDBOX_ASSUMPTIONS": json.dumps({"profile.demo.part_documents": PARTS_OF_2B}),
     }

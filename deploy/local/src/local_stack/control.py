@@ -5,7 +5,7 @@ import http.client
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,16 @@ class Supervisor:
             rpc.stopProcess(name)
         self.run(name)
 
-    def stop_together(self, names: Sequence[str]) -> None:
-        """Stop several processes side by side, each within its own limit. Raises NotReady if one does not end."""
+    def stop_together(self, names: Sequence[str], *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Stop several processes side by side, each within its own limit. Raises NotReady if one does not end.
+
+        `meanwhile` is done once all were told and before they are waited for.
+        """
         with self._rpc() as rpc:
             for name in names:
                 with _ignoring("NOT_RUNNING"):
                     rpc.stopProcess(name, False)
+        meanwhile()
         if not wait_until(lambda: not any(p.pid for p in self.processes() if p.name in names), _STOP_DEADLINE_S):
             raise NotReady(f"not all of {', '.join(names)} have stopped after {_STOP_DEADLINE_S} s")
 

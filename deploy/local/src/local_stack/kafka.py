@@ -21,7 +21,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+advertised.listeners=PLAINTEXT://{host}:{advertised_port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={log_dir}
@@ -65,6 +65,8 @@ class KafkaBroker:
     host: str = "127.0.0.1"
     heap_mb: int = 512
     join_delay_ms: int = 0
+    advertised_port: int | None = None
+    """The port that clients are sent to, when a proxy stands before the broker."""
 
     @property
     def bootstrap(self) -> str:
@@ -80,6 +82,7 @@ class KafkaBroker:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         log_dir = self.data_dir / "log"
         ports = {"port": self.port, "controller_port": self.controller_port}
+        ports["advertised_port"] = self.advertised_port or self.port
         text = _PROPERTIES.format(host=self.host, log_dir=log_dir, join_delay_ms=self.join_delay_ms, **ports)
         self._properties.write_text(text)
         (self.data_dir / "log4j2.properties").write_text(_LOG4J)

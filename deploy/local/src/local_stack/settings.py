@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from local_stack.ports import free_run
 from local_stack.tools import checkout
 
+MOST_MEMBERS = 3
 MOST_SLOTS = 10
 """Health ports of one role are ten consecutive ones, so a role has at most ten slots."""
 
@@ -40,6 +41,9 @@ class StackSettings(BaseSettings):
     kafka_port: Port = 19092
     kafka_controller_port: Port = 19093
     mongo_port: Port = 27117
+    """Of the first member of the replica set; the n-th listens on this port + n."""
+    mongo_members: int = Field(default=1, ge=1, le=MOST_MEMBERS)
+    """1 as everywhere on one machine; 3 to show what a fail-over does."""
     mongo_database: str = "syncbucket"
     mongo_cache_gb: float = 1.0
     api_port: Port = 18080
@@ -60,6 +64,11 @@ class StackSettings(BaseSettings):
     """Calls a second that the workers allow themselves together; the sandbox's demo profile refuses above 200."""
     portal_burst: float = 100
 
+    kafka_proxy: Port | None = None
+    """Where the services find Kafka when something stands between them (tests); so do the next two."""
+    mongo_proxy: Port | None = None
+    sandbox_proxy: Port | None = None
+
     dispatchers: int = _count("DISPATCHERS", 1)
     aggregators: int = _count("AGGREGATORS", 1)
     workers: int = _count("WORKERS", 2)
@@ -73,22 +82,26 @@ class StackSettings(BaseSettings):
         return state_dir.expanduser().resolve()
 
     @classmethod
-    def on_free_ports(cls, state_dir: Path, *, workers: int = 2, aggregators: int = 1, dispatchers: int = 1) -> Self:
+    def on_free_ports(
+        cls, state_dir: Path, *, workers: int = 2, aggregators: int = 1, dispatchers: int = 1, mongo_members: int = 1
+    ) -> Self:
         """A second whole stack beside the first: its own state and ports that are free now."""
-        first = free_run(6 + 3 * MOST_SLOTS)
-        kafka, controller, mongo, api, sandbox, control = range(first, first + 6)
+        last = 5 + MOST_MEMBERS
+        first = free_run(last + 3 * MOST_SLOTS)
+        kafka, controller, api, sandbox, control, mongo, *_ = range(first, first + last)
         return cls(
             state_dir=state_dir,
             kafka_port=kafka,
             kafka_controller_port=controller,
             mongo_port=mongo,
+            mongo_members=mongo_members,
             mongo_cache_gb=0.5,
             api_port=api,
             sandbox_port=sandbox,
             sandbox_control_port=control,
-            dispatcher_health_port=first + 6,
-            aggregator_health_port=first + 6 + MOST_SLOTS,
-            worker_health_port=first + 6 + 2 * MOST_SLOTS,
+            dispatcher_health_port=first + last,
+            aggregator_health_port=first + last + MOST_SLOTS,
+            worker_health_port=first + last + 2 * MOST_SLOTS,
             workers=workers,
             aggregators=aggregators,
             dispatchers=dispatchers,
@@ -96,11 +109,20 @@ class StackSettings(BaseSettings):
 
     @property
     def kafka_bootstrap(self) -> str:
-        return f"{self.host}:{self.kafka_port}"
+        return f"{self.host}:{self.kafka_proxy or self.kafka_port}"
+
+    @property
+    def mongo_ports(self) -> range:
+        """Of every member of the replica set."""
+        return range(self.mongo_port, self.mongo_port + self.mongo_members)
 
     @property
     def mongo_url(self) -> str:
-        return f"mongodb://{self.host}:{self.mongo_port}/?replicaSet=rs0"
+        """Finds the primary; behind a proxy it is the only member, whatever address it tells of itself."""
+        if self.mongo_proxy:
+            return f"mongodb://{self.host}:{self.mongo_proxy}/?directConnection=true"
+        members = ",".join(f"{self.host}:{port}" for port in self.mongo_ports)
+        return f"mongodb://{members}/?replicaSet=rs0"
 
     @property
     def api_url(self) -> str:
@@ -108,7 +130,7 @@ class StackSettings(BaseSettings):
 
     @property
     def sandbox_url(self) -> str:
-        return f"http://{self.host}:{self.sandbox_port}"
+        return f"http://{self.host}:{self.sandbox_proxy or self.sandbox_port}"
 
     @property
     def sandbox_control_url(self) -> str:

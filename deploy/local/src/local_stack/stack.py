@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from local_stack.control import Supervisor
 from local_stack.ports import is_free
 from local_stack.process import NotReady, bound_to_parent, tail, wait_until
 from local_stack.programs import API, PROGRAMS, Slot, environment, slots
-from local_stack.servers import KAFKA, MONGOD, SERVERS, Servers
+from local_stack.servers import Servers
 from local_stack.settings import MOST_SLOTS, StackSettings
 from local_stack.supervisor import render
 from local_stack.tools import Tools, checkout
@@ -52,7 +52,7 @@ class Stack:
     """One whole stack. `attached` binds its life to this process (tests); otherwise it goes on in the background.
 
     `more_environment` goes to the sandbox (`SB_SANDBOX_*`, for example `{"SB_SANDBOX_PROFILE": "instant"}`), the
-    rest to the services, as variables of the shell do.
+    rest to the services, as variables of the shell do; `slot_environment` to single processes, by their name.
     """
 
     def __init__(
@@ -61,10 +61,12 @@ class Stack:
         *,
         attached: bool = False,
         more_environment: Mapping[str, str] = MappingProxyType({}),
+        slot_environment: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         say: Say = lambda _: None,
     ) -> None:
         self.settings = settings
         self._more_environment = more_environment
+        self._slot_environment = slot_environment
         self.supervisor = Supervisor(settings.run_dir)
         self._tools = Tools.of_checkout()
         self._servers = Servers.of(settings, self._tools)
@@ -87,7 +89,7 @@ class Stack:
         """Start what does not run, follow changed settings, wait until all is ready. Raises NotReady and its kin."""
         self.up_servers()
         self._provision()
-        names = [slot.name for slot in self._service_slots()]
+        names = [slot.name for slot in self.service_slots()]
         self._say(f"starting {', '.join(names)}")
         for name in names:
             self.supervisor.run(name)
@@ -102,12 +104,12 @@ class Stack:
         self._servers.prepare()
         self._write_config()
         if running:
-            self.supervisor.adopt_config(stop_last=SERVERS)
+            self.supervisor.adopt_config(stop_last=self._servers.names)
         else:
             wrapper = bound_to_parent([], signal.SIGTERM) if self._attached else ()
             self._child = self.supervisor.start(wrapper)
-        self._say("starting kafka, mongod")
-        for name in SERVERS:
+        self._say(f"starting {', '.join(self._servers.names)}")
+        for name in self._servers.names:
             self.supervisor.run(name)
         self._servers.wait()
 
@@ -124,12 +126,13 @@ class Stack:
 
     def down(self) -> None:
         """Stop everything cleanly, bounded, servers last; nothing happens when nothing runs."""
-        services = [process.name for process in self.supervisor.processes() if process.name not in SERVERS]
+        servers = self._servers.names
+        services = [process.name for process in self.supervisor.processes() if process.name not in servers]
         if services:
             self._say(f"stopping {', '.join(services)}")
             self.supervisor.stop_together(services)
         if self.supervisor.answers():
-            self._say(f"stopping {', '.join(SERVERS)}")
+            self._say(f"stopping {', '.join(servers)}")
         self.supervisor.shutdown()
         if self._child is not None:
             self._child.wait(10)
@@ -138,7 +141,7 @@ class Stack:
     def status(self) -> list[SlotStatus]:
         """Every process that the supervisor knows; empty when the stack is down."""
         urls = self._running_services()
-        servers = {KAFKA: self.settings.kafka_bootstrap, MONGOD: f"{self.settings.host}:{self.settings.mongo_port}"}
+        servers = self._servers.addresses
         rows = []
         for process in self.supervisor.processes():
             url = urls.get(process.name)
@@ -157,6 +160,16 @@ class Stack:
         """SIGKILL a process; the supervisor starts it again in its own slot."""
         os.kill(self.pid(name), signal.SIGKILL)
 
+    def kill9_and_hold(self, name: str) -> None:
+        """SIGKILL a process that stays away until `release`; it cannot do anything first."""
+        killed = self.pid(name)
+        os.kill(killed, signal.SIGSTOP)
+        self.supervisor.stop_together([name], meanwhile=lambda: os.kill(killed, signal.SIGKILL))
+
+    def release(self, name: str) -> None:
+        """Start a process that was held."""
+        self.supervisor.run(name)
+
     def restart(self, name: str) -> None:
         """Clean restart of one process."""
         self.supervisor.restart(name)
@@ -172,8 +185,11 @@ class Stack:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.down()
 
-    def _service_slots(self) -> list[Slot]:
-        return [slot for program in PROGRAMS for slot in slots(program, self.settings, self._tools.python)]
+    def service_slots(self) -> list[Slot]:
+        """Every process but the servers, as the supervisor runs it."""
+        found = [slot for program in PROGRAMS for slot in slots(program, self.settings, self._tools.python)]
+        more = self._slot_environment
+        return [replace(slot, environment={**slot.environment, **more.get(slot.name, {})}) for slot in found]
 
     def _running_services(self) -> dict[str, str]:
         """Readiness address of every service that the supervisor has, in the table's order.
@@ -190,8 +206,10 @@ class Stack:
             KeyEncryptionKeys.write_new_file(self.settings.keys_dir / "kek")
 
     def _check_ports(self) -> None:
-        for name, port in self.settings.model_dump().items():
-            if name.endswith("_port") and not is_free(port, self.settings.host):
+        ports = [(name, port) for name, port in self.settings.model_dump().items() if name.endswith("_port")]
+        ports += [("mongo_port", port) for port in self.settings.mongo_ports[1:]]
+        for name, port in ports:
+            if not is_free(port, self.settings.host):
                 raise PortTaken(f"port {port} is in use; stop what listens there, or set SB_{name.upper()}")
 
     def _write_config(self) -> None:
@@ -199,7 +217,7 @@ class Stack:
             folder.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if name.startswith("SB_")}
         text = render(
-            [*self._servers.slots(), *self._service_slots()],
+            [*self._servers.slots(), *self.service_slots()],
             directory=checkout(),
             run_dir=self.settings.run_dir,
             logs_dir=self.settings.logs_dir,

@@ -1,0 +1,163 @@
+"""A scene: a running product under load, faults from a table one after the other, then the auditor's judgement."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from local_stack.settings import StackSettings
+
+from tests.chaos.guards import Sampler, sampled
+from tests.chaos.ledger import Class, Ledger
+from tests.chaos.load import MODULE_OF, Lane, Load
+from tests.support.faulty_runs import SEEN_LATE_S, audited
+from tests.support.running_stack import RunningStack, running_as
+
+Json = dict[str, Any]
+CALLS_PER_S: Final = 70.0
+"""Calls of all workers together: a pair of buckets lasts about fifteen seconds when nothing happens."""
+READY_DEADLINE_S: Final = 180.0
+UNTRACED: Final = 0.001
+
+
+@dataclass
+class Scene:
+    """What a fault may touch. `extra_calls`: portal calls above one a unit that the faults so far may have cost."""
+
+    running: RunningStack
+    load: Load
+    sampler: Sampler
+    extra_calls: int = 0
+    violations: list[str] = field(default_factory=list)
+    tools: dict[str, Any] = field(default_factory=dict)
+    """What a family needs beside the stack, for example its proxies."""
+
+    def wait_ready(self) -> None:
+        """Every process says that it is ready."""
+        self.running.stack.wait_ready(READY_DEADLINE_S)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One class of faults. `inject` breaks something, and mends it unless it mends itself.
+
+    `times`: at least in a whole run · `extra_calls`: portal calls that one injection may cost · `missing`: why it
+    cannot be injected here, or nothing.
+    """
+
+    name: str
+    times: int
+    inject: Callable[[Scene], None]
+    extra_calls: int = 0
+    missing: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Faults that share a scene. `verdicts`: how buckets may end; `at_end`: a last look before the auditor's."""
+
+    name: str
+    faults: Sequence[Fault]
+    scene: Callable[[Path], AbstractContextManager[Scene]]
+    verdicts: frozenset[str] = frozenset({"complete"})
+    at_end: Callable[[Scene], None] = lambda _: None
+    strict_calls: bool = True
+    """Whether repeated portal calls are counted against `extra_calls`."""
+
+
+@contextmanager
+def plain_scene(folder: Path, *, workers: int = 2, dispatchers: int = 1, aggregators: int = 1) -> Iterator[Scene]:
+    """The product as it is, with its two practices taken on."""
+    settings = StackSettings.on_free_ports(folder, workers=workers, dispatchers=dispatchers, aggregators=aggregators)
+    with opened(settings) as scene:
+        yield scene
+
+
+@contextmanager
+def opened(settings: StackSettings, **environments: Any) -> Iterator[Scene]:
+    """A scene over a stack of these settings; `environments` as `running_as` takes them."""
+    settings = settings.model_copy(update={"portal_rate_per_s": CALLS_PER_S})
+    with running_as(settings, traced_share=UNTRACED, **environments) as running, sampled(running.stack) as sampler:
+        yield Scene(running, Load.open(running), sampler)
+
+
+def play(family: Family, folder: Path, ledger: Ledger, say: Callable[[str], None], share: float = 1.0) -> None:
+    """Inject every fault of a family under load and judge what is left. `share` of the counts, at least once each."""
+    with family.scene(folder) as scene:
+        for fault in family.faults:
+            ledger.classes.append(_injected(fault, scene, max(1, round(fault.times * share)), say))
+        scene.wait_ready()
+        ended = scene.load.end()
+        family.at_end(scene)
+        violations, counts = judged(scene, family, ended)
+        scene.sampler.look()
+        ledger.fired(scene.sampler.fired)
+        ledger.counts.update(counts)
+        ledger.violations += [f"{family.name}: {sentence}" for sentence in violations]
+
+
+def _injected(fault: Fault, scene: Scene, times: int, say: Callable[[str], None]) -> Class:
+    began = time.monotonic()
+    if reason := fault.missing():
+        say(f"  {fault.name}: skipped, {reason}")
+        return Class(fault.name, times, 0, 0.0, reason)
+    for number in range(1, times + 1):
+        scene.load.press()
+        say(f"  {fault.name} {number} of {times}")
+        fault.inject(scene)
+        scene.extra_calls += fault.extra_calls
+        scene.wait_ready()
+    return Class(fault.name, times, times, time.monotonic() - began)
+
+
+def judged(scene: Scene, family: Family, ended: Sequence[Json]) -> tuple[list[str], Counter[str]]:
+    """What the run broke: the auditor's sentences, buckets without a good end, calls that nothing explains."""
+    report = audited(scene.running, scene.load.clients)
+    violations = [*scene.violations, *report.violations]
+    counts: Counter[str] = Counter(report.counts)
+    for lane in scene.load.lanes:
+        for bucket_id in lane.buckets:
+            bucket = lane.seen(bucket_id)
+            if bucket["verdict"] not in family.verdicts:
+                violations.append(f"bucket {bucket_id} ended as {bucket['verdict']}: {bucket['counters']}")
+    extra, late = repeated(scene.load.lanes)
+    counts["portal calls repeated"] += extra
+    counts["portal calls that faults may repeat"] += scene.extra_calls
+    if family.strict_calls:
+        if extra > scene.extra_calls:
+            violations.append(f"{extra} portal calls were repeated, the faults explain {scene.extra_calls}")
+        violations += [f"called again after it had ended: {place}" for place in late]
+    if not report.counts.get("units_S"):
+        violations.append("no unit succeeded: nothing was judged")
+    return violations, counts
+
+
+def repeated(lanes: Sequence[Lane]) -> tuple[int, list[str]]:
+    """Portal calls above one for each unit, and units that were called again after they had ended."""
+    extra, late = 0, []
+    for lane in lanes:
+        limits = [*lane.began_s[1:], float("inf")]
+        calls = lane.calls()
+        for bucket_id, since_s, until_s in zip(lane.buckets, lane.began_s, limits, strict=True):
+            units = {_place(unit): unit for unit in lane.practice.units(bucket_id)}
+            for call in (c for c in calls if since_s <= c.at_s < until_s):
+                unit = units.get(_called(call))
+                extra += 1
+                ended_at = unit and unit["ended_at"]
+                if ended_at and call.at_s > datetime.fromisoformat(ended_at).timestamp() + SEEN_LATE_S:
+                    late.append(f"{bucket_id} {call.action} {call.period}")
+            extra -= len(units)
+    return max(0, extra), late
+
+
+def _called(call: Any) -> tuple[str, str, str | None]:
+    month = f"{call.period[2:]}-{call.period[:2]}" if call.period else None
+    return call.gstin, MODULE_OF.get(call.action, call.action), month
+
+
+def _place(unit: Json) -> tuple[str, str, str | None]:
+    return unit["gstin"], unit["module"], unit["period"] if unit["module"] == "gstr2b" else None
