@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Literal
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
@@ -59,8 +60,7 @@ class GspClient:
         """One request, one answer of at most 64 MiB within 60 s."""
         request = httpx.Request(
             question.method,
-            self._url(question.path),
-            params=dict(question.query) or None,
+            self._url(question.path, question.query),
             headers={**HEADERS, **question.headers},
             json=None if question.body is None else dict(question.body),
             extensions=self._extensions,
@@ -76,8 +76,9 @@ class GspClient:
         """Close the connections; belongs to the composition root."""
         await self._transport.aclose()
 
-    def _url(self, path: str) -> str:
-        return f"{self._base_url}/{path.removeprefix('/')}"
+    def _url(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        address = f"{self._base_url}/{path.removeprefix('/')}"
+        return f"{address}?{urlencode(query)}" if query else address
 
     async def _exchange(self, request: httpx.Request) -> Reply | Unreachable:
         elapsed_ms = _stopwatch()
@@ -99,7 +100,8 @@ class GspClient:
     async def _body(self, response: httpx.Response) -> bytes | None:
         """The whole body, or None as soon as it is larger than allowed (also when it was compressed)."""
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+        async for chunk in chunks:
             body += chunk
             if len(body) > self._max_body_bytes:
                 return None
