@@ -65,7 +65,11 @@ class ControlDocument(TypedDict):
 
 class BucketDocument(TypedDict):
     """`buckets`. Written by the API; `status`, `active`, `results`, `notify`, `notified`, `summary`, `purge_at` by the
-    aggregator."""
+    aggregator.
+
+    `linked`: buckets that asked again for what was not there in this one, or the one that this asks again for.
+    `rearm_until`: until when an ended round (`rearm_round`: the newest seen) is looked at for what was not there yet.
+    """
 
     _id: str
     tenant_id: str
@@ -85,6 +89,9 @@ class BucketDocument(TypedDict):
     created_at: int
     created_by: str
     origin: dict[str, Any]
+    linked: NotRequired[list[str]]
+    rearm_until: NotRequired[int]
+    rearm_round: NotRequired[int]
     trace: str | None
     control: Control
     control_by: NotRequired[str]

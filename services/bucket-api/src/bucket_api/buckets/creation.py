@@ -7,7 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from msgspec import Struct
+from msgspec import Struct, field
 from sync_contracts import collections
 from sync_contracts.buckets import bucket_id, digest, shard_of
 from sync_contracts.catalogue import Module
@@ -22,6 +22,7 @@ from bucket_api.buckets.planning import Period, Plan
 from bucket_api.buckets.selection import Selection
 from bucket_api.buckets.store import BucketStore
 from bucket_api.refusal import FieldError, Refusal
+from bucket_api.schedules.watches import watch_until
 from bucket_api.scope import TenantScope
 from bucket_api.tenants import Encryptors
 
@@ -31,7 +32,11 @@ MAX_REPORTED: Final = 100
 
 
 class Start(Struct, frozen=True):
-    """What is asked for. `body`: the request as given, `asked`: its plan as given, both for hashes and display."""
+    """What is asked for. `body`: the request as given, `asked`: its plan as given, both for hashes and display.
+
+    `origin`: where it comes from, without who; `linked`: buckets that it belongs to; `suspended`: modules that are
+    left out, sorted, by client id.
+    """
 
     key: str
     body: dict[str, Any]
@@ -45,6 +50,9 @@ class Start(Struct, frozen=True):
     by: str
     by_name: str | None
     trace: str | None
+    origin: Mapping[str, Any] = field(default_factory=lambda: {"kind": "api"})
+    linked: tuple[str, ...] = ()
+    suspended: Mapping[str, tuple[str, ...]] = {}
 
 
 class Started(Struct, frozen=True):
@@ -145,7 +153,7 @@ class BucketCreation:
     async def _plan(self, tenant: TenantScope, start: Start, found: list[dict[str, Any]], now: datetime) -> Plan:
         versions = await self._access.versions(tenant)
         guards = await self._access.guards(tenant)
-        clients = selection.plan_clients(found, versions, guards)
+        clients = selection.plan_clients(found, versions, guards, start.suspended)
         return planning.plan(clients, start.modules, start.period, today=today_in_india(now), now_ms=_ms(now))
 
 
@@ -158,9 +166,10 @@ def replayed(bucket: dict[str, Any], key: str, sha: str) -> Replayed:
 
 
 def plan_sha_of(start: Start, plan: Plan) -> str:
-    """Equal for starts that ask for the same: canonical selection, columns, options."""
+    """Equal for starts that ask for the same: canonical selection, columns, options, and what is left out, if any."""
     columns = planning.column_documents(plan.columns)
-    return digest({"selection": selection.canonical(start.selection), "columns": columns, "options": start.options})
+    asked = {"selection": selection.canonical(start.selection), "columns": columns, "options": start.options}
+    return digest({**asked, "suspended": start.suspended} if start.suspended else asked)
 
 
 def line_of(clients: Iterable[Mapping[str, Any]]) -> str:
@@ -177,6 +186,7 @@ def bucket_document(
     n_pages = paging.page_count(plan)
     counts = {TOTAL_NAMES[name]: count for name, count in zip(COUNTERS, total.counters, strict=True)}
     summary = {"seq": n_pages, "at": now_ms, **counts, "h": ",".join(map(str, total.shown))}
+    columns = planning.column_documents(plan.columns)
     return {
         "_id": bucket_id(tenant.tenant_id, start.key, sha, paging.evaluated_sha(plan)),
         "idem_key": start.key,
@@ -185,7 +195,7 @@ def bucket_document(
         "also_keys": [],
         "shard": shard_of(tenant.tenant_id),
         "line_id": line,
-        "columns": planning.column_documents(plan.columns),
+        "columns": columns,
         "clients_per_page": clients_per_page(len(plan.columns)),
         "n_pages": n_pages,
         "n_units": len(plan.clients) * len(plan.columns),
@@ -194,7 +204,8 @@ def bucket_document(
         "note": start.note,
         "created_at": now_ms,
         "created_by": start.by,
-        "origin": {"kind": "api", "by_name": start.by_name},
+        "origin": {**start.origin, "by_name": start.by_name},
+        "linked": list(start.linked),
         "trace": start.trace,
         "control": "RUN",
         "controls": [],
@@ -206,7 +217,13 @@ def bucket_document(
         "rev": 0,
         "results": [],
         "summary": summary,
+        **_watched(start, columns, now_ms),
     }
+
+
+def _watched(start: Start, columns: Sequence[Mapping[str, Any]], now_ms: int) -> dict[str, int]:
+    until = watch_until(columns, start.options, start.origin["kind"], now_ms)
+    return {"rearm_until": until, "rearm_round": -1} if until else {}
 
 
 def _ms(at: datetime) -> int:

@@ -26,7 +26,10 @@ PeriodRule = Literal["default", "months", "financial_year"]
 
 
 class PlanClient(Struct, frozen=True):
-    """A client. `cancelled_on`: month of the cancellation; `guarded`: stopped by the log-in guard."""
+    """A client. `cancelled_on`: month of the cancellation; `guarded`: stopped by the log-in guard.
+
+    `suspended`: modules that a schedule leaves out for it, sorted.
+    """
 
     id: str
     name: str
@@ -35,14 +38,15 @@ class PlanClient(Struct, frozen=True):
     cancelled_on: str | None
     has_access: bool
     guarded: bool
+    suspended: tuple[str, ...] = ()
 
     @property
     def trait(self) -> "Trait":
         """What decides how the client's units are born; clients of one trait have equal rows."""
-        return (self.kind, self.active, self.cancelled_on, self.has_access, self.guarded)
+        return (self.kind, self.active, self.cancelled_on, self.has_access, self.guarded, self.suspended)
 
 
-Trait = tuple[ClientKind, bool, str | None, bool, bool]
+Trait = tuple[ClientKind, bool, str | None, bool, bool, tuple[str, ...]]
 
 
 class Period(Struct, frozen=True):
@@ -145,7 +149,7 @@ def _births(trait: Trait, asked: Sequence[Column], rule: PeriodRule, today: date
 
 def _birth(trait: Trait, column: Column, rule: PeriodRule, today: date, now_ms: int) -> Unit:
     """The unit of a client at a column: waiting, or final when nothing can come of it."""
-    kind, active, cancelled_on, has_access, guarded = trait
+    kind, active, cancelled_on, has_access, guarded, suspended = trait
     if not applies(kind, cancelled_on, column) or (
         rule == "default" and column.period != periods.default_period(column.module, kind, today)
     ):
@@ -157,6 +161,8 @@ def _birth(trait: Trait, column: Column, rule: PeriodRule, today: date, now_ms: 
         return Unit(FAILED, t=now_ms, e=Code.NO_ACCESS.value)
     if needs_session and guarded:
         return Unit(FAILED, t=now_ms, e=Code.LOGIN_GUARD.value)
+    if column.module in suspended:
+        return Unit(FAILED, t=now_ms, e=Code.SUSPENDED.value)
     return Unit(t=now_ms)
 
 

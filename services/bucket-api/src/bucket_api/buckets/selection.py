@@ -67,13 +67,20 @@ def plan_clients(
     found: Sequence[Mapping[str, Any]],
     credential_versions: Mapping[str, int],
     guards: Mapping[str, Mapping[str, Any]],
+    suspended: Mapping[str, tuple[str, ...]],
 ) -> list[PlanClient]:
-    """The clients as planning sees them."""
-    return [_plan_client(document, credential_versions.get(document["_id"]), guards) for document in found]
+    """The clients as planning sees them. `suspended`: modules that are left out, sorted, by client id."""
+    return [
+        _plan_client(document, credential_versions.get(document["_id"]), guards, suspended.get(document["_id"], ()))
+        for document in found
+    ]
 
 
 def _plan_client(
-    document: Mapping[str, Any], version: int | None, guards: Mapping[str, Mapping[str, Any]]
+    document: Mapping[str, Any],
+    version: int | None,
+    guards: Mapping[str, Mapping[str, Any]],
+    suspended: tuple[str, ...],
 ) -> PlanClient:
     return PlanClient(
         id=document["_id"],
@@ -83,6 +90,7 @@ def _plan_client(
         cancelled_on=_month_of_cancellation(document),
         has_access=version is not None,
         guarded=is_guarded(guards.get(document["_id"]), version),
+        suspended=suspended,
     )
 
 

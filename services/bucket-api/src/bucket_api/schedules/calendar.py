@@ -1,0 +1,84 @@
+"""The tax calendar as data: when returns are due and when a 2B is published, with days that were moved. Pure.
+
+Days are days in India. A period is a month as `2026-10`; its days lie in the month after it, unless moved.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Final, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+Event = Literal["gstr1_due", "gstr2b_published", "gstr3b_due", "iff_due"]
+EVENTS: Final[tuple[Event, ...]] = get_args(Event)
+INDIA: Final = ZoneInfo("Asia/Kolkata")
+MOST_MOVED: Final = timedelta(days=120)
+"""A day is never moved further from where the table puts it."""
+QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
+MONTHS: Final = frozenset(range(1, 13))
+
+
+class Rule(Struct, frozen=True):
+    """On which day of the month after a period something happens. `source`: where the day comes from."""
+
+    day: int
+    source: str
+    months: frozenset[int] = MONTHS
+
+
+RULES: Final[Mapping[Event, Rule]] = {
+    "gstr1_due": Rule(11, "Monthly filers. Quarterly filers (13th after the quarter) are not in this table"),
+    "gstr2b_published": Rule(14, "Processing starts after the 13th; the draft becomes visible during the 14th"),
+    "gstr3b_due": Rule(20, "Assumption: monthly filers. Quarterly filers have the 22nd or 24th by state"),
+    "iff_due": Rule(13, "Invoice furnishing facility, the first two months of a quarter", MONTHS - QUARTER_ENDS),
+}
+
+
+class Day(Struct, frozen=True):
+    """One event of one period. `on`: the day that counts, `usual`: where the table puts it."""
+
+    event: Event
+    period: str
+    on: date
+    usual: date
+
+    @property
+    def moved(self) -> bool:
+        """Whether another day was set."""
+        return self.on != self.usual
+
+
+class Calendar(Struct, frozen=True):
+    """The table with the moved days of a tenant laid over it: `(event, period)` -> day."""
+
+    moved: Mapping[tuple[Event, str], date] = {}
+
+    def day(self, event: Event, period: str) -> Day:
+        """The event of a period."""
+        usual = usual_day(event, period)
+        return Day(event, period, self.moved.get((event, period), usual), usual)
+
+    def between(self, event: Event, first: date, last: date) -> list[Day]:
+        """Events on the days from `first` to `last`, in the order of their days."""
+        reach = MOST_MOVED + timedelta(days=31)
+        found = [self.day(event, period) for period in periods_of(event, first - reach, last + reach)]
+        return sorted((day for day in found if first <= day.on <= last), key=lambda day: (day.on, day.period))
+
+
+def usual_day(event: Event, period: str) -> date:
+    """Where the table puts an event."""
+    year, month = int(period[:4]), int(period[5:])
+    return date(year + month // 12, month % 12 + 1, RULES[event].day)
+
+
+def periods_of(event: Event, first: date, last: date) -> Iterator[str]:
+    """Months that begin in a range of days and have this event."""
+    for index in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
+        if index % 12 + 1 in RULES[event].months:
+            yield f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+def has_event(event: Event, period: str) -> bool:
+    """Whether there is such an event in a month."""
+    return int(period[5:]) in RULES[event].months
