@@ -100,8 +100,7 @@ class GspClient:
     async def _body(self, response: httpx.Response) -> bytes | None:
         """The whole body, or None as soon as it is larger than allowed (also when it was compressed)."""
         body = bytearray()
-        chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-        async for chunk in chunks:
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > self._max_body_bytes:
                 return None
