@@ -77,6 +77,7 @@ class Observing:
     def swept(self, swept: Swept) -> None:
         """Count completions and swept pages; a completion is worth a log line."""
         self._meters.counter("aggregator_pages_total", "swept").inc(swept.changed)
+        self._meters.counter("aggregator_completions_total", "refused").inc(swept.refused)
         for done in swept.completions:
             self._meters.counter("aggregator_completions_total", done.status).inc()
             extra = {"action": "bucket-ended", "bucket": done.bucket, "round": done.round, "state": done.status}

@@ -37,10 +37,11 @@ class Alarms(Protocol):
 
 
 class Swept(Struct):
-    """What a pass has done: completions won by this process, pages changed."""
+    """What a pass has done: completions won by this process, those that came too late, pages changed."""
 
     completions: list[Completion]
     changed: int = 0
+    refused: int = 0
 
 
 class Sweeper:
@@ -98,9 +99,11 @@ class Sweeper:
             if len(pages) != bucket.n_pages:
                 self._alarms.pages_missing(bucket.id, len(pages), bucket.n_pages)
                 continue
-            if done := await self._complete(bucket, pages):
-                swept.completions.append(done)
-                continue
+            if done := await self._ended(bucket, pages):
+                if await self._buckets.complete(done):
+                    swept.completions.append(done)
+                    continue
+                swept.refused += 1
             summaries.append((bucket.id, summary_document(sums(pages), self._now_ms())))
             await self._carry(bucket, pages, swept)
         if summaries:
@@ -136,8 +139,8 @@ class Sweeper:
             written += await self._applier.change([PageChange(page, change(page), []) for page in pages.values()])
         return written
 
-    async def _complete(self, bucket: ActiveBucket, views: Sequence[PageView]) -> Completion | None:
-        """End the round if it has ended. The bucket was read before its pages; its compare-and-set decides."""
+    async def _ended(self, bucket: ActiveBucket, views: Sequence[PageView]) -> Completion | None:
+        """The completion of a round that has ended. The bucket was read before its pages; a compare-and-set decides."""
         if not has_ended(bucket, sums(views), views):
             return None
         pages = await self._buckets.pages(bucket.id)
@@ -145,8 +148,7 @@ class Sweeper:
             if found := miscounts(page, view):
                 self._alarms.miscounted(bucket.id, found)
                 return None
-        completion = complete(bucket, [view for view, _ in pages], self._now_ms())
-        return completion if completion and await self._buckets.complete(completion) else None
+        return complete(bucket, [view for view, _ in pages], self._now_ms())
 
     async def enforce_deadlines(self, shards: Sequence[int]) -> int:
         """End overdue attempts and buckets of the shards; returns how many pages changed."""

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from sync_contracts import collections
 from sync_contracts.dead_letters import DeadLetterReason
@@ -63,6 +64,7 @@ METRICS = (
     Metric("counter", "worker_units_total", "Attempts by module and code of their event", ("module", "code")),
     Metric("histogram", "worker_unit_seconds", "Time of an attempt from its start to its event", ("module",)),
     Metric("counter", "worker_portal_calls_total", "Calls to the portal", ("module",)),
+    Metric("counter", "worker_guards_total", "Work that was left undone because it was done or overtaken", ("reason",)),
 )
 WRITES = (
     collections.PORTAL_SESSIONS,
@@ -123,7 +125,7 @@ class WorkerService:
             modules=self._modules,
             subjects=Subjects(ClientStore(self._database), time.monotonic),
             fences=Fences(FenceStore(self._database), draw),
-            keeper=DatasetKeeper(DatasetStore(self._database), self._vault, _now),
+            keeper=DatasetKeeper(self._datasets(), self._vault, _now),
             portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
             limits=self._limits,
             fetching=fetching,
@@ -139,6 +141,7 @@ class WorkerService:
             finished=self._offsets.finish,
             record=self._record,
             clock_ms=now_ms,
+            guarded=self._guarded,
         )
 
     def _compose_intake(self) -> CommandIntake:
@@ -157,6 +160,7 @@ class WorkerService:
             ),
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
             on_assigned=assignments.inc,
+            on_known=partial(self._guarded, "known-offset"),
         )
 
     def _compose_steps(self) -> SessionIntake:
@@ -229,6 +233,12 @@ class WorkerService:
                 slow=duration_ms >= SLOW_MS,
                 parts=_calls(ended),
             )
+
+    def _datasets(self) -> DatasetStore:
+        return DatasetStore(self._database, partial(self._guarded, "superseded"))
+
+    def _guarded(self, reason: str) -> None:
+        self._health.metrics.counter("worker_guards_total", reason).inc()
 
     def _count_dead_letter(self, topic: str, reason: DeadLetterReason) -> None:
         self._health.metrics.counter("sync_dead_letters_total", topic, reason.value).inc()

@@ -1,7 +1,7 @@
 """`datasets` and `dataset_chunks`: written only under the client's fence, many units by one operation."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,11 +33,12 @@ Outcome = Written | Superseded | Stale
 
 
 class DatasetStore:
-    """Reads and conditional writes of datasets, combined."""
+    """Reads and conditional writes of datasets, combined. `superseded` hears of each write that came too late."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, superseded: Callable[[], None] = lambda: None) -> None:
         self._datasets = database[DATASETS.name]
         self._chunks = database[DATASET_CHUNKS.name]
+        self._superseded = superseded
         self._known: Combiner[tuple[str, str], Known] = Combiner(self._read_known, max_batch=MAX_BATCH)
         self._writes: Combiner[Write, Outcome] = Combiner(self._write_all, max_batch=MAX_BATCH)
 
@@ -85,6 +86,8 @@ class DatasetStore:
             write = writes[index]
             newer = found.get(write.id, {"fence": 0})["fence"] > write.fence
             outcomes[index] = Superseded() if newer else Stale()
+            if newer:
+                self._superseded()
         return outcomes
 
     async def _bulk(self, updates: list[UpdateOne]) -> list[int]:

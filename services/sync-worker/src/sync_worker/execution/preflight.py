@@ -4,7 +4,7 @@ Only two things drop a command: its unit is terminal, or its unit is in a later 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from sync_contracts.buckets import Control
@@ -44,7 +44,9 @@ class Go(Struct, frozen=True):
 
 
 class Drop(Struct, frozen=True):
-    """Nothing is to be done: the unit has ended or begun a later round."""
+    """Nothing is to be done, for one of the only two reasons: the unit has ended or begun a later round."""
+
+    reason: Literal["ended", "later-round"]
 
 
 class Cancel(Struct, frozen=True):
@@ -99,8 +101,10 @@ def judge(command: Command, unit: Unit | Forged, bucket: BucketView | None) -> P
     """What is to be done with a command."""
     if isinstance(unit, Forged):
         return unit
-    if unit.terminal or round_of(command.attempt) < round_of(unit.a):
-        return Drop()
+    if round_of(command.attempt) < round_of(unit.a):
+        return Drop("later-round")
+    if unit.terminal:
+        return Drop("ended")
     if bucket is None or not _belongs(command, bucket):
         return Forged(DeadLetterReason.UNKNOWN_UNIT)
     if is_ahead(unit, command.attempt):

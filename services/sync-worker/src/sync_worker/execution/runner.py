@@ -41,7 +41,7 @@ class Refusals(Protocol):
 
 
 class Runner:
-    """Runs deliveries, each once. `finished` releases the offset of one that needs no event."""
+    """Runs deliveries, each once. `finished` releases the offset of one that needs no event, `guarded` hears why."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Runner:
         finished: Callable[[Delivery], None],
         record: Callable[[Ended], None],
         clock_ms: Callable[[], int],
+        guarded: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sights = sights
         self._attempts = attempts
@@ -62,6 +63,7 @@ class Runner:
         self._finished = finished
         self._record = record
         self._clock_ms = clock_ms
+        self._guarded = guarded
         self._fetching = fetching
 
     async def run(self, delivery: Delivery) -> None:
@@ -73,12 +75,13 @@ class Runner:
         match seen:
             case Go():
                 await self._attempt(delivery, seen)
-            case Drop():
+            case Drop(reason=reason):
+                self._guarded(reason)
                 self._finished(delivery)
             case Cancel():
                 self._emitter.emit(delivery, event_of(delivery.command, Stopped()))
-            case Forged(reason=reason):
-                await self._refusals.refuse(delivery, reason)
+            case Forged(reason=refusal):
+                await self._refusals.refuse(delivery, refusal)
                 self._finished(delivery)
             case _:
                 assert_never(seen)

@@ -36,7 +36,8 @@ DEFAULT_LIMITS: Final = IntakeLimits()
 class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
     """Driver of one worker's intake; also the rebalance listener. `consumer` is a subscribed `AIOKafkaConsumer`.
 
-    `run_unit` must end each delivery by `finish`, now or later; what it raises ends the process.
+    `run_unit` must end each delivery by `finish`, now or later; what it raises ends the process. `on_known`: a record
+    came again whose offset this process has finished, or is working on.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         limits: IntakeLimits = DEFAULT_LIMITS,
         beat: Callable[[], None] = lambda: None,
         on_assigned: Callable[[], None] = lambda: None,
+        on_known: Callable[[], None] = lambda: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -59,6 +61,7 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._limits = limits
         self._beat = beat
         self._on_assigned = on_assigned
+        self._on_known = on_known
         self._lanes = Lanes()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._slots: list[asyncio.Task[None]] = []
@@ -157,6 +160,7 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
         refused: list[tuple[LogRecord, DeadLetterReason]] = []
         for record in records:
             if not self._offsets.receive(record.partition, record.offset):
+                self._on_known()
                 continue
             found = decoded_command(record.value)
             if isinstance(found, Command):
