@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from status_aggregator.timers import reopened
+from status_aggregator.views import bucket_from
 from sync_contracts.buckets import terminal_status
 from sync_contracts.pages import TOTAL_NAMES, page_from, tally, update_of, with_units
 from sync_contracts.units import Fact, FactType, Unit, fold
@@ -21,6 +23,10 @@ def failed(code: str, attempt: int = 1, pcode: str | None = None) -> Fact:
 
 def retry(code: str, attempt: int = 1, *, counted: bool) -> Fact:
     return Fact(FactType.RETRY, attempt, code, counted=counted, delay_ms=60_000)
+
+
+def began(attempt: int = 1) -> Fact:
+    return Fact(FactType.STARTED, attempt)
 
 
 async def apply(
@@ -46,6 +52,19 @@ async def everywhere(database: Database, bucket: str, fact: Fact) -> None:
         await apply(database, bucket, places, page=page.number)
 
 
+async def carry(database: Database, bucket: str, *, now_ms: int = NOW_MS) -> None:
+    """Carry the bucket's round into its pages and forget the selections, as the aggregator does."""
+    document = await database["buckets"].find_one({"_id": bucket})
+    assert document is not None
+    active = bucket_from(document)
+    async for found in database["bucket_pages"].find({"b": bucket}):
+        old = page_from(found)
+        new = reopened(old, active, now_ms)
+        result = await database["bucket_pages"].update_one({"_id": old.id, "v": old.v}, update_of(old, new))
+        assert result.modified_count == 1
+    await database["buckets"].update_one({"_id": bucket}, {"$unset": {"retries.$[].sel": ""}})
+
+
 async def complete(database: Database, bucket: str, *, now_ms: int = NOW_MS) -> None:
     """End the round as the aggregator does, by a recount of the pages."""
     totals, shown, version = dict.fromkeys("pwdrsfc", 0), [0] * 13, 0
@@ -58,10 +77,12 @@ async def complete(database: Database, bucket: str, *, now_ms: int = NOW_MS) -> 
     assert totals["p"] + totals["w"] + totals["d"] + totals["r"] == 0
     h = ",".join(map(str, shown))
     status = terminal_status(totals)
-    result = {"round": 0, "status": status, "counts": totals, "h": h, "v": version, "at": now_ms}
+    bucket_document = await database["buckets"].find_one({"_id": bucket})
+    assert bucket_document is not None
+    result = {"round": bucket_document["round"], "status": status, "counts": totals, "h": h, "v": version, "at": now_ms}
     change = {
         "$set": {"status": status, "summary": {"seq": version, "at": now_ms, **totals, "h": h}},
-        "$unset": {"active": ""},
+        "$unset": {"active": "", "retries.$[].sel": ""},
         "$push": {"results": result},
         "$inc": {"rev": 1},
     }

@@ -14,7 +14,10 @@ class ColumnDocument(TypedDict):
 
 
 class RetryDocument(TypedDict):
-    """One retry: its round and what it selected. `sel`: page number (as text) -> bitmap of units, until applied."""
+    """One retry: its round and what it selected. `sel`: page number (as text) -> bitmap of units, until applied.
+
+    `filter`, `matched`, `left` (units by why they were left), `preview` and `reason` are kept to be shown.
+    """
 
     round: int
     key: str
@@ -23,6 +26,10 @@ class RetryDocument(TypedDict):
     n: int
     at: int
     by: str
+    matched: NotRequired[int]
+    left: NotRequired[dict[str, int]]
+    preview: NotRequired[str]
+    reason: NotRequired[str | None]
     sel: NotRequired[dict[str, bytes]]
 
 

@@ -69,6 +69,7 @@ CALLS = (
     Call("GET", "/v1/buckets/{bucket_id}/snapshot", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/statement", "buckets:read"),
     Call("POST", "/v1/buckets/{bucket_id}/actions", "buckets:write", {"kind": "cancel"}, KEY),
+    Call("GET", "/v1/buckets/{bucket_id}/actions", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}", "buckets:read"),
 )
 PUBLIC = (Call("GET", "/healthz", None), Call("GET", "/readyz", None))

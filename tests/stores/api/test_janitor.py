@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from bucket_api.buckets import janitor
-from bucket_api.buckets.cancelling import Cancelling
+from bucket_api.buckets.controlling import Controlling
 from bucket_api.buckets.janitor import BUCKET_AGE, ORPHAN_AGE, PAUSED_AGE, Janitor, Swept
 from bucket_api.buckets.store import BucketStore
+from bucket_api.buckets.wishes import Wishes
 from pymongo.errors import AutoReconnect
 from sync_contracts.collections import COLLECTIONS
 from sync_runtime.indexes import create_missing
@@ -112,8 +113,10 @@ async def test_a_bucket_paused_for_a_month_is_cancelled(database: Database) -> N
     stored = await database["buckets"].find_one({"_id": bucket})
     assert stored is not None
     assert stored["control"] == "CANCEL"
-    again = await Cancelling(BucketStore(database), lambda: NOW).cancel(TENANT, bucket, key="k", by="us_x", reason=None)
-    assert (again.control["by"], again.control["reason"]) == ("janitor", "paused for 30 days")
+    controlling = Controlling(BucketStore(database), Wishes(database), lambda: NOW)
+    again = await controlling.act(TENANT, bucket, "cancel", key="k", by="us_x", reason=None)
+    assert again.action is not None
+    assert (again.action.by, again.action.note) == ("janitor", "paused for 30 days")
 
 
 async def test_orphans_are_found_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ from itertools import product
 
 import pytest
 from bucket_api.buckets import paging, planning
-from bucket_api.buckets.admission import ACTIVE_BUCKETS, OPEN_UNITS, Usage, admit
 from bucket_api.buckets.planning import Column, Period, Plan, PlanClient, applies, plan
 from bucket_api.refusal import Refusal
 from hypothesis import given
@@ -209,17 +208,6 @@ def test_a_default_name_tells_modules_and_periods() -> None:
     columns = planned([client()]).columns
     assert planning.default_name(columns) == "Notices · Register 2026-27 · 2B 2026-10"
     assert len(planning.default_name(columns * 20)) == 120
-
-
-def test_admission_counts_buckets_and_units() -> None:
-    admit(Usage(ACTIVE_BUCKETS - 1, OPEN_UNITS - 5), 5)
-    for usage, units, code in (
-        (Usage(ACTIVE_BUCKETS, 0), 1, "too_many_active_buckets"),
-        (Usage(0, OPEN_UNITS - 5), 6, "too_many_queued_units"),
-    ):
-        with pytest.raises(Refusal) as refused:
-            admit(usage, units)
-        assert refused.value.code == code
 
 
 def test_a_unit_waits_from_the_time_of_planning() -> None:

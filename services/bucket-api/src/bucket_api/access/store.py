@@ -100,6 +100,13 @@ class AccessStore:
         found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "changed_at": 1})
         return {document["client"]: document["changed_at"] for document in await found.to_list(None)}
 
+    async def logged_in_at(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, datetime]:
+        """When the newest accepted one-time password was asked for, by client id; a week back."""
+        wanted = tenant.only({"client": {"$in": list(clients)}, "_id": OTP_IDS, "state": "accepted"})
+        newest = {"$group": {"_id": "$client", "at": {"$max": "$created_at"}}}
+        found = await self._requests.aggregate([{"$match": wanted}, newest]).to_list(None)
+        return {document["_id"]: document["at"] for document in found}
+
     async def open_requests(self, tenant: TenantScope, clients: Sequence[str], now: datetime) -> dict[str, str]:
         """Ids of the OTP requests that wait for a code, by client id."""
         state = {"state": {"$in": list(OPEN)}, "expires_at": {"$gt": now}}

@@ -107,7 +107,7 @@ class BucketCreation:
         if running := await self._buckets.active_of_plan(tenant, plan_sha):
             return await self._reuse(tenant, running, start.key, sha)
         total = paging.totals(plan)
-        admit(await self._buckets.usage(tenant), total.counters[0] + total.counters[1])
+        admit(await self._buckets.usage(tenant, _ms(now)), total.counters[0] + total.counters[1])
         line = line_of(found_clients)
         bucket = bucket_document(tenant, start, plan, sha=sha, plan_sha=plan_sha, line=line, now_ms=_ms(now))
         pages = paging.page_documents(plan, bucket["_id"], tenant.tenant_id, bucket["shard"])

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any, Final, Literal
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 from sync_contracts import collections
 
-from bucket_api.buckets.admission import Usage
+from bucket_api.buckets.admission import Load, Usage
 from bucket_api.scope import TenantScope
 
 PAGES_PER_WRITE: Final = 50
@@ -20,6 +20,7 @@ PAGES_PER_READ: Final = 20
 ALSO_KEYS: Final = 50
 CONTROLS: Final = 50
 _OPEN: Final = ("p", "w", "d", "r")
+_LOAD_FIELDS: Final = {"summary": 1, "created_at": 1, "retries.at": 1, "retries.n": 1, "n_units": 1}
 
 Inserted = Literal["inserted", "key_taken", "plan_taken"]
 
@@ -48,10 +49,10 @@ class BucketStore:
         push = {"also_keys": {"$each": [{"key": key, "sha": sha}], "$slice": -ALSO_KEYS}}
         return (await self._buckets.update_one(wanted, {"$push": push, "$inc": {"rev": 1}})).matched_count == 1
 
-    async def usage(self, tenant: TenantScope) -> Usage:
-        """Active buckets and their open units, by summaries at most a second old."""
-        found = await self._buckets.find(tenant.only({"active": True}), {"summary": 1}).to_list(None)
-        return Usage(len(found), sum(bucket["summary"][name] for bucket in found for name in _OPEN))
+    async def usage(self, tenant: TenantScope, now_ms: int) -> Usage:
+        """Active buckets and their units, by summaries at most a second old."""
+        found = await self._buckets.find(tenant.only({"active": True}), _LOAD_FIELDS).to_list(None)
+        return Usage([_load(bucket, now_ms) for bucket in found])
 
     async def write_pages(self, pages: Iterable[Mapping[str, Any]], now_ms: int) -> None:
         """Insert the pages that are not there; durable on return. Without their bucket they count for nothing."""
@@ -90,25 +91,6 @@ class BucketStore:
         documents = await found.limit(size + 1).to_list(size + 1)
         return documents[:size], total, len(documents) > size
 
-    async def cancel(
-        self, tenant: TenantScope, bucket: str, round_: int, control: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """Ask a running round to stop; None when the bucket is not in that round, has ended or is being cancelled."""
-        wanted = {"_id": bucket, "round": round_, "status": "RUNNING", "control": {"$in": ["RUN", "PAUSE"]}}
-        change = {
-            "$set": {
-                "control": "CANCEL",
-                "control_by": control["by"],
-                "control_at": control["at"],
-                "control_reason": control["reason"],
-            },
-            "$push": {"controls": {"$each": [dict(control)], "$slice": -CONTROLS}},
-            "$inc": {"rev": 1},
-        }
-        return await self._buckets.find_one_and_update(
-            tenant.only(wanted), change, return_document=ReturnDocument.AFTER
-        )
-
     async def views(self, tenant: TenantScope, bucket: str) -> list[dict[str, Any]]:
         """Versions and counters of all pages, from the index alone; none of a bucket that is not this tenant's."""
         if await self._buckets.find_one(tenant.only({"_id": bucket}), {"_id": 1}) is None:
@@ -127,3 +109,11 @@ class BucketStore:
         ids = [f"{bucket}:{number:05d}" for number in sorted(set(numbers))]
         found = await self._pages.find(tenant.only({"_id": {"$in": ids}})).to_list(None)
         return {document["p"]: document for document in found}
+
+
+def _load(bucket: Mapping[str, Any], now_ms: int) -> Load:
+    """Of its newest run: units that had ended before it began tell nothing of its pace."""
+    summary = bucket["summary"]
+    newest = bucket["retries"][-1] if bucket["retries"] else {"at": bucket["created_at"], "n": bucket["n_units"]}
+    open_units = sum(summary[name] for name in _OPEN)
+    return Load(open_units, max(0, newest["n"] - open_units), max(0, now_ms - newest["at"]) / 1000)

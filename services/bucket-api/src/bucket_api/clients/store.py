@@ -46,6 +46,11 @@ class ClientStore:
         found = self._clients.find(tenant.only({"status": "active"}), {"_id": 1}).sort("gstin", 1)
         return [document["_id"] for document in await found.to_list(None)]
 
+    async def ids(self, tenant: TenantScope, wanted: ClientFilter) -> frozenset[str]:
+        """Ids of the clients that pass a filter."""
+        found = self._clients.find(tenant.only(query_of(wanted)), {"_id": 1})
+        return frozenset(document["_id"] for document in await found.to_list(None))
+
     async def names(self, tenant: TenantScope, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Name and GSTIN of clients by id."""
         found = self._clients.find(tenant.only({"_id": {"$in": list(ids)}}), {"name": 1, "gstin": 1})

@@ -16,7 +16,18 @@ from bucket_api.http.dev_issuer import DevIssuer
 from bucket_api.http.edge import REQUEST_TIME_S, Edge
 from bucket_api.http.metering import Meter, Unmetered
 from bucket_api.http.rates import UNLIMITED, Policy, Rates
-from bucket_api.http.routes import access, buckets, catalogue, clients, dev_tokens, health, imports, openapi, units
+from bucket_api.http.routes import (
+    access,
+    actions,
+    buckets,
+    catalogue,
+    clients,
+    dev_tokens,
+    health,
+    imports,
+    openapi,
+    units,
+)
 from bucket_api.http.schemas.problem import Problem
 
 VERSION: Final = "1.0.0"
@@ -31,6 +42,7 @@ ROUTERS: Final = (
     access.router,
     buckets.router,
     units.router,
+    actions.router,
     openapi.router,
 )
 _PROBLEM: Final[dict[int | str, dict[str, Any]]] = {

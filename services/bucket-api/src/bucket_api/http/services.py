@@ -9,15 +9,18 @@ from fastapi import Depends, Header, Query, Request
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from bucket_api.access.credentials import Credentials
+from bucket_api.access.standings import Standings
 from bucket_api.access.steps import Publisher, SessionSteps
 from bucket_api.access.store import AccessStore
 from bucket_api.buckets.attempts import AttemptReader
-from bucket_api.buckets.cancelling import Cancelling
+from bucket_api.buckets.controlling import Controlling
 from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.frozen import FrozenLists
 from bucket_api.buckets.listing import UnitLists
+from bucket_api.buckets.retrying import Retrying
 from bucket_api.buckets.statements import Statements
 from bucket_api.buckets.store import BucketStore
+from bucket_api.buckets.wishes import Wishes
 from bucket_api.clients.imports import ClientImports
 from bucket_api.clients.store import ClientStore
 from bucket_api.http.trace import Trace, trace_of
@@ -39,7 +42,8 @@ class Services:
     steps: SessionSteps
     buckets: BucketStore
     creation: BucketCreation
-    cancelling: Cancelling
+    controlling: Controlling
+    retrying: Retrying
     units: UnitLists
     statements: Statements
     attempts: AttemptReader
@@ -56,7 +60,7 @@ def services_over(
 ) -> Services:
     """The services over a database, a publisher and key-encryption keys."""
     clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
-    encryptors = Encryptors(database, keys)
+    encryptors, wishes = Encryptors(database, keys), Wishes(database)
     return Services(
         clients=clients,
         imports=ClientImports(database, clients, access, encryptors, now),
@@ -65,7 +69,8 @@ def services_over(
         steps=SessionSteps(access, encryptors, publisher, now),
         buckets=buckets,
         creation=BucketCreation(database, buckets, access, encryptors, now),
-        cancelling=Cancelling(buckets, now),
+        controlling=Controlling(buckets, wishes, now),
+        retrying=Retrying(buckets, wishes, Standings(database, access, now), now),
         units=UnitLists(buckets, FrozenLists(database), now),
         statements=Statements(database, buckets),
         attempts=AttemptReader(database),

@@ -1,4 +1,4 @@
-"""Buckets: start, look, list, cancel."""
+"""Buckets: start, look, list."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -10,13 +10,12 @@ from bucket_api.buckets.creation import Creation, Replayed, Reused, Start, Start
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.etags import unless_known
 from bucket_api.http.paging import cursor
-from bucket_api.http.schemas.actions import ActionAnswer, ActionBody, action_answer
 from bucket_api.http.schemas.buckets import BucketAnswer, Buckets, bucket_answer
 from bucket_api.http.schemas.plans import BucketBody
 from bucket_api.http.services import App, Key, PageSize, PageToken, Services, TraceOf
 from bucket_api.http.tokens import Caller
 from bucket_api.http.trace import Trace
-from bucket_api.refusal import Refusal, not_found
+from bucket_api.refusal import not_found
 from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1/buckets", tags=["buckets"])
@@ -79,48 +78,6 @@ async def get_bucket(
     reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app)) if recount else current(bucket)
     response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
     return bucket_answer(bucket, reading)
-
-
-@router.post(
-    "/{bucket_id}/actions",
-    status_code=202,
-    responses={200: {"model": ActionAnswer, "description": "What it would do, of a `dry_run`"}},
-)
-async def act(
-    caller: BucketsWrite,
-    app: App,
-    bucket_id: str,
-    body: ActionBody,
-    key: Key,
-    response: Response,
-    *,
-    dry_run: bool = False,
-) -> ActionAnswer:
-    """Cancel the whole bucket: what has not started stops, what is finished stays.
-
-    Needs the scope `buckets:cancel` too, unless the caller has started the bucket.
-    """
-    bucket = await found_bucket(app, caller.tenant, bucket_id)
-    if "buckets:cancel" not in caller.scopes and bucket["created_by"] != caller.subject:
-        raise Refusal("forbidden", "The scope buckets:cancel is needed.", required_scope="buckets:cancel")
-    if dry_run:
-        response.status_code = 200
-        return action_answer(await app.cancelling.preview(caller.tenant, bucket_id))
-    done = await app.cancelling.cancel(caller.tenant, bucket_id, key=key, by=caller.subject, reason=body.note)
-    response.headers["location"] = f"/v1/buckets/{bucket_id}/actions/{done.control['id']}"
-    response.headers.update({"idempotent-replayed": "true"} if done.replayed else {})
-    return action_answer(done.reading, done.control, ended=done.bucket["status"] != "RUNNING")
-
-
-@router.get("/{bucket_id}/actions/{action_id}")
-async def get_action(caller: BucketsRead, app: App, bucket_id: str, action_id: str) -> ActionAnswer:
-    """An action with its effect so far."""
-    bucket = await found_bucket(app, caller.tenant, bucket_id)
-    control = next((control for control in bucket["controls"] if control["id"] == action_id), None)
-    if control is None:
-        raise not_found()
-    reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app))
-    return action_answer(reading, control, ended=bucket["status"] != "RUNNING")
 
 
 async def found_bucket(app: Services, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:
