@@ -13,6 +13,7 @@ from portal_sandbox.identifiers import with_check_character
 from portal_sandbox.settings import Settings
 from portal_sandbox.taxpayers import username_of
 from sync_contracts.documents import ClientDocument, CredentialDocument
+from sync_contracts.outcomes import OutcomeClass
 from sync_contracts.sessions import SessionCommand, Step
 from sync_worker.modules.port import Previous, Refusal, Request, Result
 from sync_worker.modules.registry import gst_modules
@@ -75,6 +76,8 @@ class GspWorld:
         self.parts = MemoryParts()
         self.permits: list[Refusal | None] = []
         self.permits_asked = 0
+        self.families: list[str] = []
+        self.told: list[tuple[str, OutcomeClass]] = []
         account = Account(
             "sandbox-gsp",
             "sandbox-gsp-secret",
@@ -92,13 +95,18 @@ class GspWorld:
             requests=self.requests,
             access=self.access,
             vault=self.vault,
-            permit=lambda _line: self.permit(),
+            use=lambda *_of: self,
         )
         self._cred_vers: dict[str, int] = {}
 
-    async def permit(self) -> Refusal | None:
+    async def permit(self, family: str) -> Refusal | None:
         self.permits_asked += 1
+        self.families.append(family)
         return self.permits.pop(0) if self.permits else None
+
+    async def saw(self, family: str, refusal: Refusal | None) -> None:
+        """Keeps what the limits are told."""
+        self.told.append((family, OutcomeClass.OK if refusal is None else refusal.outcome))
 
     async def put_on_file(self, number: str, username: str | None = None) -> str:
         """A client with its portal user; a new user name is a new version of the credential."""
@@ -115,7 +123,7 @@ class GspWorld:
         document = cast("ClientDocument", {"_id": client, "gstin": number, "line_id": "up_gst_1"})
         version = self._cred_vers.get(client)
         credential = cast("CredentialDocument", {"kind": "gst_portal_user", "cred_ver": version}) if version else None
-        return self.factory.open(TENANT, document, credential, permit=self.permit)
+        return self.factory.open(TENANT, document, credential, use=self)
 
     async def step(self, number: str, step: Step, request: str = "otp_1", *, otp: str | None = None) -> dict[str, Any]:
         """Carry out one step; the request as it is afterwards."""

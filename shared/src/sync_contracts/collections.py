@@ -74,6 +74,12 @@ OTP_REQUESTS: Final = Collection(
     ),
 )
 UPSTREAMS: Final = Collection("upstreams", ("worker", "api: limits"))
+UPSTREAM_OUTAGES: Final = Collection(
+    "upstream_outages",
+    ("worker",),
+    (Index("line_newest", (("line", 1), ("since", -1))), Index("ttl", _up("since"), ttl_s=366 * 86_400)),
+)
+"""When gates were closed and opened: evidence, kept for a year."""
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
@@ -83,7 +89,7 @@ SCHEDULES: Final = Collection(
     ("api", "scheduler"),
     (
         Index("tenant_id", _up("tenant_id", "_id")),
-        Index("enabled_next", _up("enabled", "next_at")),
+        Index("next_at", _up("next_at")),
         Index("running", _up("running.bucket"), partial={"running.bucket": {"$exists": True}}),
     ),
 )
@@ -122,6 +128,7 @@ COLLECTIONS: Final = (
     PORTAL_SESSIONS,
     OTP_REQUESTS,
     UPSTREAMS,
+    UPSTREAM_OUTAGES,
     DATASETS,
     DATASET_CHUNKS,
     FROZEN_LISTS,

@@ -281,7 +281,7 @@ async def test_a_command_for_a_foreign_request_is_refused_and_changes_nothing(wo
 async def test_a_step_that_comes_twice_at_once_is_done_once_and_ends_once(
     world: GspWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def slowly() -> None:
+    async def slowly(_family: str) -> None:
         await asyncio.sleep(0.01)
 
     monkeypatch.setattr(world, "permit", slowly)
@@ -365,8 +365,8 @@ async def test_an_extension_that_takes_too_long_gives_its_lock_back(
     session = ClientSession(
         identity, line=world.line, store=world.sessions, vault=world.vault, clock=world.clock, step_limit_s=0.05
     )
-    meter = Meter(world.permit)
-    keys = await session.keys(Meter(world.permit))
+    meter = Meter(world)
+    keys = await session.keys(Meter(world))
     assert not isinstance(keys, Refusal)
     monkeypatch.setattr(world.client, "send", endless)
     refused = await session.renew(keys, meter)

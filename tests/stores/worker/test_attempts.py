@@ -67,13 +67,13 @@ class Meter:
 class QuietPortal:
     """Asks for its permit, then refuses or answers with nothing."""
 
-    def __init__(self, permit: Any, session: Any) -> None:
+    def __init__(self, use: Any, session: Any) -> None:
         self.meter = Meter()
         self.session = session
-        self._permit = permit
+        self._use = use
 
     async def call(self, call: Call) -> Answer | Refusal:  # noqa: ARG002
-        refusal: Refusal | None = await self._permit()
+        refusal: Refusal | None = await self._use.permit("returns")
         return refusal or Answer({}, b"{}")
 
 
@@ -81,25 +81,32 @@ class Portals:
     def __init__(self) -> None:
         self.opened: list[QuietPortal] = []
 
-    def open(self, *_: object, permit: Any, session: Any = None) -> QuietPortal:
-        self.opened.append(QuietPortal(permit, session))
+    def open(self, *_: object, use: Any, session: Any = None) -> QuietPortal:
+        self.opened.append(QuietPortal(use, session))
         return self.opened[-1]
 
 
 class Limits:
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-        self.refusal: Refusal | None = None
+    """One use of one line for all; `down`: the portal fails for everybody."""
 
-    async def permit(self, line: str) -> Refusal | None:
-        self.told.append(("permit", line))
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+        self.refusal: Refusal | None = None
+        self.down = False
+
+    def use(self, line: str, tenant: str, client: str) -> "Limits":
+        self.told.append((line, tenant, client))
+        return self
+
+    async def permit(self, family: str) -> Refusal | None:
+        self.told.append(("permit", family))
         return self.refusal
 
-    async def told_too_many(self, line: str) -> None:
-        self.told.append(("too many", line))
+    async def saw(self, family: str, refusal: Refusal | None) -> None: ...
 
-    async def told_maintenance(self, line: str, for_ms: int) -> None:
-        self.told.append(("maintenance", line, for_ms))
+    async def explained(self, refusal: Refusal, last: str | None) -> Refusal:
+        self.told.append(("explain", last or "-"))
+        return Refusal(OutcomeClass.LINE_DOWN, retry_after_ms=7_000) if self.down else refusal
 
 
 class World:
@@ -314,11 +321,18 @@ async def test_unchanged_rests_on_the_version_that_the_module_saw(world: World) 
     assert ending.code is Code.CLIENT_SERIAL
 
 
-async def test_what_the_portal_says_about_the_line_reaches_the_limits(world: World) -> None:
-    await world.end(brings(Refusal(OutcomeClass.RATE_LIMITED, http=429)))
-    await world.end(brings(Refusal(OutcomeClass.MAINTENANCE, http=500, retry_after_ms=90_000)))
-    await world.end(brings(Refusal(OutcomeClass.RATE_LIMITED)))
-    assert world.limits.told == [("too many", "up_gst_1"), ("maintenance", "up_gst_1", 90_000)]
+async def test_an_error_of_the_portal_for_everybody_is_not_counted_against_the_unit(world: World) -> None:
+    error = brings(Refusal(OutcomeClass.TRANSIENT, http=502))
+    counted = await world.end(error, unit=Unit("D", 2, e="RATE_LIMITED"))
+    assert isinstance(counted, TryAgain)
+    assert (counted.code, counted.counted) == (Code.PORTAL_ERROR, True)
+    world.limits.down = True
+    uncounted = await world.end(error, unit=Unit("D", 2, e="LINE_DOWN"))
+    assert isinstance(uncounted, TryAgain)
+    assert (uncounted.code, uncounted.counted) == (Code.LINE_DOWN, False)
+    assert uncounted.delay_ms >= 7_000
+    use = ("up_gst_1", "t_1", client_id("t_1", 0))
+    assert world.limits.told == [use, ("explain", "RATE_LIMITED"), use, ("explain", "LINE_DOWN")]
 
 
 async def test_a_call_without_a_permit_ends_uncounted(world: World) -> None:
@@ -333,7 +347,7 @@ async def test_a_call_without_a_permit_ends_uncounted(world: World) -> None:
     assert isinstance(ending, TryAgain)
     assert (ending.code, ending.counted) == (Code.PORTAL_MAINTENANCE, False)
     assert ending.delay_ms >= 30_000
-    assert world.limits.told == [("permit", "up_gst_1")]
+    assert ("permit", "returns") in world.limits.told
 
 
 async def test_the_portal_gets_the_session_that_lies_with_the_fence(world: World) -> None:

@@ -35,8 +35,8 @@ from sync_worker.intake.consumer import CommandIntake, IntakeLimits
 from sync_worker.intake.dead_letters import DeadLetters
 from sync_worker.intake.offsets import Offsets
 from sync_worker.intake.session_steps import SessionIntake
-from sync_worker.limits.lease import RateLimits
 from sync_worker.limits.upstreams import Upstreams
+from sync_worker.limits.use import RateLimits
 from sync_worker.modules.port import SyncModule
 from sync_worker.modules.registry import gst_modules
 from sync_worker.observing import SLOW_MS, code_of, error_of
@@ -70,6 +70,7 @@ WRITES = (
     collections.PORTAL_SESSIONS,
     collections.OTP_REQUESTS,
     collections.UPSTREAMS,
+    collections.UPSTREAM_OUTAGES,
     collections.DATASETS,
     collections.DATASET_CHUNKS,
 )
@@ -102,7 +103,7 @@ class WorkerService:
         self._offsets = Offsets(self._commands, settings.prefixed(COMMANDS.name), time.monotonic)
         self._emitter = Emitter(self._publisher, self._offsets.finish)
         self._vault = TenantKeys(self._database, keys, refused=DecryptionRefused, clock_s=time.monotonic)
-        self._limits = RateLimits(Upstreams(self._database), settings.rates(), time.monotonic)
+        self._limits = self._rate_limits()
         self._refused_commands = self._dead_letters()
         self._lines = {settings.portal_line: self._line()}
         self._runner = self._compose_runner()
@@ -113,6 +114,10 @@ class WorkerService:
         settings = self._settings
         profile = load_profile(settings.portal_style)
         return Line(settings.portal_line, profile, self._portal, settings.account(), _now)
+
+    def _rate_limits(self) -> RateLimits:
+        rules = self._settings.breaker_rules()
+        return RateLimits(Upstreams(self._database, rules), self._settings.rates(), time.monotonic, rules)
 
     def _dead_letters(self) -> DeadLetters:
         return DeadLetters(self._publisher, clock_ms=now_ms, count=self._count_dead_letter)
@@ -170,7 +175,7 @@ class WorkerService:
             requests=MongoOtpRequests(self._database),
             access=MongoAccess(self._database),
             vault=self._vault,
-            permit=self._limits.permit,
+            use=self._limits.use,
         )
         return SessionIntake(
             self._sessions,

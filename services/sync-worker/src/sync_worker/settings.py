@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from sync_runtime.settings import RuntimeSettings
 
-from sync_worker.limits.upstreams import LineRate
+from sync_worker.limits.breaker import Rules
+from sync_worker.limits.budget import LineRate
 from sync_worker.portal.gsp.line import Account
 
 
@@ -31,7 +32,13 @@ class Settings(RuntimeSettings):
     portal_rate_per_s: float | None = Field(default=None, gt=0, le=100_000)
     """Calls a second that the line tolerates, shared by all workers; empty: no limit is known, none is kept."""
     portal_burst: float = Field(default=10, ge=1, le=100_000)
-    """Calls that the line tolerates at once after a pause."""
+    """Calls that the line tolerates at once after a pause; at least half a second's worth uses the rate fully."""
+    gate_closed_s: float = Field(default=60, gt=0, le=900)
+    """How long a gate closes when the portal fails; doubled with each probe that fails."""
+    gate_closed_most_s: float = Field(default=900, gt=0, le=7_200)
+    """Longest time between two probes of a closed gate."""
+    gate_probe_s: float = Field(default=10, gt=0, le=120)
+    """How long a probe may take until another one is sent."""
 
     worker_extra_modules: str = ""
     """For benchmarks and tests only: `package.module:factory`, a callable that returns further modules by name."""
@@ -50,6 +57,14 @@ class Settings(RuntimeSettings):
             email=self.portal_email,
             asp_username=self.portal_asp_username,
             asp_password=self.portal_asp_password.get_secret_value(),
+        )
+
+    def breaker_rules(self) -> Rules:
+        """When gates close, and for how long."""
+        return Rules(
+            first_ms=round(self.gate_closed_s * 1000),
+            most_ms=round(self.gate_closed_most_s * 1000),
+            probe_ms=round(self.gate_probe_s * 1000),
         )
 
     def rates(self) -> dict[str, LineRate]:

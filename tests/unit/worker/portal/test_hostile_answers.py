@@ -26,8 +26,11 @@ PIECES = (
 )  # fmt: skip
 
 
-async def no_permit_needed() -> None:
-    return None
+class Unlimited:
+    """A line that may be used at will."""
+
+    async def permit(self, family: str) -> Refusal | None: ...
+    async def saw(self, family: str, refusal: Refusal | None) -> None: ...
 
 
 @pytest.mark.parametrize("style", ["passthrough", "managed"])
@@ -59,7 +62,7 @@ async def test_no_answer_breaks_the_adapter_or_a_module(style: Any) -> None:
     for _ in range(1000):
         body = b"".join(draw.choices(PIECES, k=draw.randrange(8)))
         sessions.documents = {f"{TENANT}:c_1": dict(live)}
-        portal = factory.open(TENANT, client, credential, permit=no_permit_needed)
+        portal = factory.open(TENANT, client, credential, use=Unlimited())
         answer = await portal.call(Call("twob.get", {"period": "2026-10"}))
         assert isinstance(answer, Answer | Refusal)
         if isinstance(answer, Refusal):

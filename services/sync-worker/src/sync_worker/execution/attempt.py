@@ -38,12 +38,11 @@ from sync_worker.modules.port import (
     SyncModule,
     Unchanged,
 )
-from sync_worker.portal.calls import CallMade
+from sync_worker.portal.calls import CallMade, Use
 from sync_worker.tenant_keys import UnknownTenant
 
 UNIT_LIMIT_S: Final = 300.0
 MAX_DELIVERIES: Final = 3
-GATE_MS: Final = 60_000
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +67,7 @@ class MeteredPortal(Portal, Protocol):
 
 
 class Portals(Protocol):
-    """Opens the portal for a unit; `permit` is asked before each HTTP call."""
+    """Opens the portal for a unit; `use` is asked before each HTTP call and told after it."""
 
     def open(
         self,
@@ -76,23 +75,23 @@ class Portals(Protocol):
         client: ClientDocument,
         credential: CredentialDocument | None,
         *,
-        permit: "Permit",
+        use: Use,
         session: PortalSessionDocument | None = None,
     ) -> MeteredPortal: ...
 
 
-class Permit(Protocol):
-    """None: the call may be made now."""
+class UnitUse(Use, Protocol):
+    """One unit's use of a line, which knows whether others err too."""
 
-    async def __call__(self) -> Refusal | None: ...
+    async def explained(self, refusal: Refusal, last: str | None) -> Refusal:
+        """The refusal, as LINE_DOWN where the portal fails for everybody. `last`: the unit's last code."""
+        ...
 
 
 class Limits(Protocol):
     """Rates and gates of the lines to portals."""
 
-    async def permit(self, line: str) -> Refusal | None: ...
-    async def told_too_many(self, line: str) -> None: ...
-    async def told_maintenance(self, line: str, for_ms: int) -> None: ...
+    def use(self, line: str, tenant: str, client: str) -> UnitUse: ...
 
 
 class NoParts:
@@ -154,10 +153,10 @@ class Attempts:
             return Attempted(GiveUp(Code.CLIENT_INACTIVE))
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
-        portal = self._open(command.tenant, subject, None)
+        portal, use = self._open(command.tenant, subject, None)
         request = self._request(delivery, subject, None)
         result = await self._fetched(delivery, module, request, portal, NoParts())
-        return Attempted(await self._ending(result, go.unit, subject), portal.meter)
+        return Attempted(await self._ending(result, go.unit, use), portal.meter)
 
     async def _fenced(self, delivery: Delivery, go: Go, module: SyncModule, subject: Subject) -> Attempted:
         command, unit = delivery.command, go.unit
@@ -172,11 +171,11 @@ class Attempts:
         settled = self._settled(target, known, force=go.bucket.force)
         if settled is not None:
             return Attempted(settled)
-        portal = self._open(command.tenant, subject, fence.session)
+        portal, use = self._open(command.tenant, subject, fence.session)
         request = self._request(delivery, subject, self._keeper.previous(target, known))
         parts = self._keeper.parts(target, known)
         result = await self._fetched(delivery, module, request, portal, parts)
-        return Attempted(await self._kept(target, known, result, unit, subject), portal.meter)
+        return Attempted(await self._kept(target, known, result, unit, use), portal.meter)
 
     def _settled(self, target: Target, known: Known, *, force: bool) -> Ending | None:
         """An ending that needs no call: the data is recent, or is being prepared for another bucket."""
@@ -213,11 +212,11 @@ class Attempts:
             return Refusal(OutcomeClass.UNKNOWN)
 
     async def _kept(
-        self, target: Target, known: Known, result: Result | TryAgain | Stopped, unit: Unit, subject: Subject
+        self, target: Target, known: Known, result: Result | TryAgain | Stopped, unit: Unit, use: UnitUse
     ) -> Ending:
         """Store what was obtained before anything says so."""
         if not isinstance(result, Fetched | Unchanged | Observed):
-            ending = await self._ending(result, unit, subject)
+            ending = await self._ending(result, unit, use)
             if isinstance(ending, TryAgain) and ending.code is Code.PORTAL_PREPARING:
                 await self._keeper.prepare(target, self._now() + timedelta(milliseconds=ending.delay_ms))
             return ending
@@ -231,32 +230,23 @@ class Attempts:
             return retry.taken_over(self._draw.random())
         return retry.obtained(result, kept.code, kept.ver)
 
-    async def _ending(self, result: Result | TryAgain | Stopped, unit: Unit, subject: Subject) -> Ending:
+    async def _ending(self, result: Result | TryAgain | Stopped, unit: Unit, use: UnitUse) -> Ending:
         match result:
             case TryAgain() | Stopped():
                 return result
             case Refusal():
-                await self._tell_limits(subject.client["line_id"], result)
-                return retry.after_refusal(result, unit, self._draw.random())
+                explained = await use.explained(result, unit.e)
+                return retry.after_refusal(explained, unit, self._draw.random())
             case Incomplete():
                 return retry.after_incomplete(result, unit, self._draw.random())
             case _:
                 return retry.obtained(result)
 
-    async def _tell_limits(self, line: str, refusal: Refusal) -> None:
-        """What the portal itself said (with an HTTP status) concerns every unit of the line."""
-        if refusal.http and refusal.outcome is OutcomeClass.RATE_LIMITED:
-            await self._limits.told_too_many(line)
-        elif refusal.http and refusal.outcome is OutcomeClass.MAINTENANCE:
-            await self._limits.told_maintenance(line, refusal.retry_after_ms or GATE_MS)
-
-    def _open(self, tenant: str, subject: Subject, session: PortalSessionDocument | None) -> MeteredPortal:
-        line = subject.client["line_id"]
-
-        async def permit() -> Refusal | None:
-            return await self._limits.permit(line)
-
-        return self._portals.open(tenant, subject.client, subject.credential, permit=permit, session=session)
+    def _open(
+        self, tenant: str, subject: Subject, session: PortalSessionDocument | None
+    ) -> tuple[MeteredPortal, UnitUse]:
+        use = self._limits.use(subject.client["line_id"], tenant, subject.client["_id"])
+        return self._portals.open(tenant, subject.client, subject.credential, use=use, session=session), use
 
     def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:
         client = subject.client

@@ -1,65 +1,74 @@
-"""One permit before each portal call: leased in small chunks from the line's shared rate, used at once or dropped."""
+"""Permits of one process: leased in small chunks from the shared rates of line and family, used at once or dropped."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sync_contracts.outcomes import OutcomeClass
 
-from sync_worker.limits.upstreams import Closed, Granted, Lease, LineRate
+from sync_worker.limits.breaker import ERRORS, MAINTENANCE, Latest, Rules, Seen, to_close
+from sync_worker.limits.budget import Closed, Granted, Lease, LineRate, lease_of
 from sync_worker.modules.port import Refusal
 
 CHUNK: Final = 10
 WAIT_LIMIT_S: Final = 10.0
-SLOT_S: Final = 0.25
-MAINTENANCE: Final = "maintenance"
 LEAST_PAUSE_S: Final = 0.005
+LOWER_EVERY_S: Final = 1.0
+
+Probes = tuple[str | None, ...]
+"""Half-open gates (None: the line's) that the outcome of this call decides."""
 
 
 class Leases(Protocol):
-    """The lines' shared rates."""
+    """The lines' shared rates and gates. `family` None means the line's own."""
 
-    async def lease(self, line: str, n: int, profile: LineRate) -> Lease: ...
-    async def lower(self, line: str) -> bool: ...
-    async def close(self, line: str, for_ms: int, reason: str) -> None: ...
-
-
-class RateLimits:
-    """Permits of one process for all lines. Calls in any window w ≤ rate × (w + 0.25 s) + burst, over all processes."""
-
-    def __init__(self, leases: Leases, rates: dict[str, LineRate], clock_s: Callable[[], float]) -> None:
-        self._lines = {line: _LineLimit(line, leases, rate, clock_s) for line, rate in rates.items()}
-
-    async def permit(self, line: str) -> Refusal | None:
-        """None: the call may be made now. Waits at most 10 s; a line without a limit is always free."""
-        limit = self._lines.get(line)
-        return None if limit is None else await limit.permit()
-
-    async def told_too_many(self, line: str) -> None:
-        """The portal answered that it was asked too often."""
-        if line in self._lines:
-            await self._lines[line].leases.lower(line)
-
-    async def told_maintenance(self, line: str, for_ms: int) -> None:
-        """The portal answered that it is under maintenance: nobody asks for a while."""
-        if line in self._lines:
-            await self._lines[line].leases.close(line, for_ms, MAINTENANCE)
+    async def lease(self, line: str, family: str, n: int, seen: Seen, profile: LineRate) -> dict[str, Any]: ...
+    async def lower(self, line: str, family: str | None) -> bool: ...
+    async def close(
+        self, line: str, family: str | None, reason: str, for_ms: int, *, longer: bool = False
+    ) -> dict[str, Any] | None: ...
+    async def probed(self, line: str, family: str | None, *, answered: bool) -> None: ...
 
 
-class _LineLimit:
-    """Permits of one line. Callers are served in the order they came; one of them leases for all."""
+class FamilyLimit:
+    """Permits for one API family of one line. Callers are served in the order they came; one of them leases for all.
 
-    def __init__(self, line: str, leases: Leases, rate: LineRate, clock_s: Callable[[], float]) -> None:
+    What is learned of the calls (`note`) goes to the shared window with the next lease: no call costs an operation of
+    its own.
+    """
+
+    def __init__(
+        self, line: str, family: str, leases: Leases, *, rate: LineRate, rules: Rules, clock_s: Callable[[], float]
+    ) -> None:
+        self.line = line
+        self.family = family
         self.leases = leases
-        self._line = line
-        self._rate = LineRate(rate.rate_per_s, max(1.0, rate.burst - rate.rate_per_s * SLOT_S))
+        self.rules = rules
+        self.latest = Latest()
+        self._rate = rate
         self._clock_s = clock_s
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._permits = 0
         self._valid_until = 0.0
+        self._probes: Probes = ()
+        self._seen = Seen()
+        self._closed_until = 0.0
+        self._lowered_at: float | None = None
+        self._windows: set[str] = set()
 
-    async def permit(self) -> Refusal | None:
+    @property
+    def now_s(self) -> float:
+        """Of a clock that never goes back."""
+        return self._clock_s()
+
+    @property
+    def closed_ms(self) -> int:
+        """How long the gate is closed yet, as far as this process knows; 0: it is open."""
+        return max(0, round((self._closed_until - self._clock_s()) * 1000))
+
+    async def permit(self) -> Probes | Refusal:
+        """A permit for a call now, or why there is none. Waits at most 10 s."""
         give_up_at = self._clock_s() + WAIT_LIMIT_S
         self._waiting += 1
         try:
@@ -70,23 +79,69 @@ class _LineLimit:
         finally:
             self._waiting -= 1
 
-    async def _next(self, give_up_at: float) -> Refusal | None:
+    def note(self, client: str, *, erred: bool) -> None:
+        """A call of this client has ended."""
+        self._seen = self._seen.and_(client, erred=erred)
+        self.latest.note(self._clock_s(), client, erred=erred)
+
+    async def too_many(self, family: str | None) -> None:
+        """The portal said so: its rate (or the family's) is lowered; once a second is enough."""
+        now = self._clock_s()
+        if self._lowered_at is None or now - self._lowered_at >= LOWER_EVERY_S:
+            self._lowered_at = now
+            await self.leases.lower(self.line, family)
+
+    async def maintenance(self, for_ms: int) -> None:
+        """The portal said so: this family's gate closes, and the line's when another family has heard it too."""
+        self._shut(for_ms)
+        after = await self.leases.close(self.line, self.family, MAINTENANCE, for_ms)
+        families = (after or {}).get("families", {}).values()
+        if sum(gate.get("reason") == MAINTENANCE for gate in families) > 1:
+            await self.leases.close(self.line, None, MAINTENANCE, for_ms)
+
+    async def _next(self, give_up_at: float) -> Probes | Refusal:
         while self._permits == 0 or self._clock_s() >= self._valid_until:
             asked_at = self._clock_s()
-            match await self.leases.lease(self._line, self._chunk(), self._rate):
-                case Granted(n=n):
-                    self._permits, self._valid_until = n, asked_at + SLOT_S
-                case Closed(wait_ms=wait_ms, reason=reason):
-                    outcome = OutcomeClass.MAINTENANCE if reason == MAINTENANCE else OutcomeClass.LINE_DOWN
-                    return Refusal(outcome, retry_after_ms=wait_ms)
+            match await self._leased():
+                case Granted() as granted:
+                    starts_at = asked_at + granted.start_in_ms / 1000
+                    self._permits, self._probes = granted.n, granted.probes
+                    self._valid_until = starts_at + granted.slot_ms / 1000
+                    await asyncio.sleep(max(0.0, granted.start_in_ms / 1000))
+                case Closed() as closed:
+                    return await self._refused(closed)
                 case later:
                     pause_s = max(later.wait_ms / 1000, LEAST_PAUSE_S)
                     if self._clock_s() + pause_s > give_up_at:
                         return Refusal(OutcomeClass.RATE_LIMITED, retry_after_ms=later.wait_ms)
                     await asyncio.sleep(pause_s)
         self._permits -= 1
-        return None
+        probes, self._probes = self._probes, ()
+        return probes
 
-    def _chunk(self) -> int:
-        """As many as wait, at most 10, and never more than the line takes at once."""
-        return max(1, min(self._waiting, CHUNK, int(self._rate.burst)))
+    async def _leased(self) -> Lease:
+        """One lease; gates that ought to close by what it shows are closed, then nobody asks."""
+        seen, self._seen = self._seen, Seen()
+        n = max(1, min(self._waiting, CHUNK))
+        try:
+            after = await self.leases.lease(self.line, self.family, n, seen, self._rate)
+        except BaseException:
+            self._seen = seen.with_(self._seen)
+            raise
+        closing = to_close(after, self.family, self.rules)
+        for scope in closing:
+            await self.leases.close(self.line, scope, ERRORS, self.rules.first_ms)
+        return Closed(self.rules.first_ms, ERRORS) if closing else lease_of(after, self.family)
+
+    async def _refused(self, closed: Closed) -> Refusal:
+        self._shut(closed.wait_ms)
+        window = closed.window
+        if window is not None and window["id"] not in self._windows:  # those who read only the gate shall know too
+            self._windows.add(window["id"])
+            scope = window.get("family")
+            await self.leases.close(self.line, scope, MAINTENANCE, closed.wait_ms, longer=True)
+        outcome = OutcomeClass.MAINTENANCE if closed.reason == MAINTENANCE else OutcomeClass.LINE_DOWN
+        return Refusal(outcome, retry_after_ms=closed.wait_ms)
+
+    def _shut(self, for_ms: int) -> None:
+        self._closed_until = self._clock_s() + for_ms / 1000

@@ -1,142 +1,133 @@
 """`upstreams`: one document per line to a portal, shared by all workers. The server's clock decides."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from msgspec import Struct
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
-from sync_contracts.collections import UPSTREAMS
+from sync_contracts.collections import UPSTREAM_OUTAGES, UPSTREAMS
 
 from sync_worker.durable import Database, Document, until_answered
+from sync_worker.limits.breaker import Rules, Seen
+from sync_worker.limits.budget import LEAST_RATE_PER_S, LOWERING, LineRate
+from sync_worker.limits.leasing import lease_update
 
-RECOVERY: Final = 1.02
-LOWERING: Final = 0.7
-LEAST_RATE_PER_S: Final = 0.5
 SECOND_MS: Final = 1_000
-
-
-class LineRate(Struct, frozen=True):
-    """What a line tolerates: calls a second, and how many at once after a pause."""
-
-    rate_per_s: float
-    burst: float
-
-
-class Granted(Struct, frozen=True):
-    """Permits for `n` calls, to be used at once. `rate_per_s` is the present rate."""
-
-    n: int
-    rate_per_s: float
-
-
-class NotYet(Struct, frozen=True):
-    """The rate is used up; permits are free again in about `wait_ms`."""
-
-    wait_ms: int
-
-
-class Closed(Struct, frozen=True):
-    """The gate is closed for `wait_ms`; `reason` as stored."""
-
-    wait_ms: int
-    reason: str | None
-
-
-Lease = Granted | NotYet | Closed
+_GATE: Final = ("closed_until", "reason", "since", "closed_ms")
 
 
 class Upstreams:
-    """Leases and changes of rates. Acknowledged by the primary alone: the limit is soft."""
+    """Leases, rates and gates. Acknowledged by the primary alone: the limit is soft. Outages are kept with majority."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: Rules) -> None:
         self._upstreams = database.get_collection(
             UPSTREAMS.name, write_concern=WriteConcern(w=1), read_concern=ReadConcern("local")
         )
+        self._outages = database[UPSTREAM_OUTAGES.name]
+        self._rules = rules
 
-    async def lease(self, line: str, n: int, profile: LineRate) -> Lease:
-        """Permits for `n` calls if the line has them now; the document is made from the profile when it is missing."""
-        found: Document | None = await until_answered(
-            lambda: self._upstreams.find_one_and_update(
-                _may_lease(line, n), _leased(n), return_document=ReturnDocument.AFTER, projection={"rate": 1}
+    async def lease(self, line: str, family: str, n: int, seen: Seen, profile: LineRate) -> Document:
+        """Ask for permits for up to `n` calls and tell what was `seen`, in one operation; gives the document after it.
+
+        The document is made from the profile when it is missing. `budget.lease_of` reads what was granted.
+        """
+        update = lease_update(family, n, seen, profile=profile, rules=self._rules)
+        wanted = {"got": 1, "windows": 1, "win": 1, **dict.fromkeys(_GATE, 1)}
+        wanted |= {f"families.{family}.{name}": 1 for name in ("win", *_GATE)}
+
+        async def once() -> Document:
+            found: Document = await self._upstreams.find_one_and_update(
+                {"_id": line}, update, upsert=True, return_document=ReturnDocument.AFTER, projection=wanted
             )
-        )
-        if found is not None:
-            return Granted(n, found["rate"])
-        return await self._why_not(line, n, profile)
+            return found
 
-    async def lower(self, line: str) -> bool:
-        """The portal said "too many": 0.7 of the rate, at most once a second; False when another did it just now."""
-        found = await until_answered(lambda: self._upstreams.find_one({"_id": line}, {"rate": 1}))
-        if found is None:
-            return False
-        lowered = max(found["rate"] * LOWERING, LEAST_RATE_PER_S)
-        once = {"$lt": [{"$ifNull": ["$lowered_at", datetime.fromtimestamp(0).astimezone()]}, _ago(SECOND_MS)]}
-        unlowered = {"_id": line, "rate": found["rate"], "$expr": once}
-        change = [{"$set": {"rate": lowered, "lowered_at": "$$NOW", "clean_at": "$$NOW"}}]
-        changed = await until_answered(lambda: self._upstreams.update_one(unlowered, change))
-        return changed.modified_count == 1
-
-    async def close(self, line: str, for_ms: int, reason: str) -> None:
-        """Close the gate, or keep it closed longer."""
-        until = {"$add": ["$$NOW", for_ms]}
-        later = {"$max": [{"$ifNull": ["$closed_until", until]}, until]}
-        change = [{"$set": {"closed_until": later, "reason": reason, "since": "$$NOW"}}]
-        await until_answered(lambda: self._upstreams.update_one({"_id": line}, change))
-
-    async def _why_not(self, line: str, n: int, profile: LineRate) -> Lease:
-        looked = [{"$match": {"_id": line}}, {"$set": {"now": "$$NOW"}}]
-        found: list[Document] = await until_answered(lambda: self._upstreams.aggregate(looked).to_list(1))
-        if not found or "tat" not in found[0]:
-            await self._create(line, profile)
-            return NotYet(0)
-        document = found[0]
-        now: datetime = document["now"]
-        closed_until: datetime | None = document.get("closed_until")
-        if closed_until is not None and closed_until > now:
-            return Closed(_ms(closed_until - now), document.get("reason"))
-        free_in = document["tat"] - now - timedelta(seconds=(document["burst"] - n) / document["rate"])
-        return NotYet(max(1, _ms(free_in)))
-
-    async def _create(self, line: str, profile: LineRate) -> None:
-        usual = {"rate": profile.rate_per_s, "rate_max": profile.rate_per_s, "burst": profile.burst}
-        limits = {name: {"$ifNull": [f"${name}", value]} for name, value in usual.items()}
-        fresh = [{"$set": {**limits, "tat": "$$NOW", "clean_at": "$$NOW"}}]
         try:
-            missing = {"_id": line, "tat": {"$exists": False}}
-            await until_answered(lambda: self._upstreams.update_one(missing, fresh, upsert=True))
-        except DuplicateKeyError:
+            return await until_answered(once)
+        except DuplicateKeyError:  # two made the document at once
+            return await until_answered(once)
+
+    async def lower(self, line: str, family: str | None) -> bool:
+        """Too many: 0.7 of the rate, of the line or of one family; at most once a second, False if it was just now."""
+        path = _path(family)
+        never = datetime.fromtimestamp(0).astimezone()
+        rested = {"$lt": [{"$ifNull": [f"${path}lowered_at", never]}, {"$subtract": ["$$NOW", SECOND_MS]}]}
+        rate = {"$multiply": [{"$ifNull": [f"${path}rate", "$rate"]}, LOWERING]}
+        changes = {"rate": {"$max": [rate, LEAST_RATE_PER_S]}, "lowered_at": "$$NOW", "clean_at": "$$NOW"}
+        known = {"_id": line, "rate": {"$exists": True}, "$expr": rested}
+        changed = await until_answered(
+            lambda: self._upstreams.update_one(known, [{"$set": {f"{path}{k}": v for k, v in changes.items()}}])
+        )
+        return bool(changed.modified_count)
+
+    async def close(
+        self, line: str, family: str | None, reason: str, for_ms: int, *, longer: bool = False
+    ) -> Document | None:
+        """Close a gate. One that is closed already stays as it is (None); with `longer` it is kept closed longer."""
+        path = _path(family)
+        until = {"$add": ["$$NOW", for_ms]}
+        later = {"$max": [f"${path}closed_until", until]} if longer else until
+        wanted = {"_id": line, **({} if longer else {f"{path}reason": {"$exists": False}})}
+        changes = {
+            "closed_until": later,
+            "reason": {"$ifNull": [f"${path}reason", reason]},
+            "since": {"$ifNull": [f"${path}since", "$$NOW"]},
+            "closed_ms": {"$ifNull": [f"${path}closed_ms", for_ms]},
+        }
+        change = [{"$set": {f"{path}{k}": v for k, v in changes.items()}}]
+        after = await self._changed(wanted, change, ReturnDocument.AFTER)
+        if after is not None:
+            await self._note_closed(line, family, _gate(after, family))
+        return after
+
+    async def probed(self, line: str, family: str | None, *, answered: bool) -> None:
+        """What became of the one call of a half-open gate: it opens, or stays closed for twice as long."""
+        path = _path(family)
+        wanted = {"_id": line, f"{path}reason": {"$exists": True}}
+        if not answered:
+            twice = {"$min": [{"$multiply": [f"${path}closed_ms", 2]}, self._rules.most_ms]}
+            stages: list[dict[str, Any]] = [
+                {"$set": {f"{path}closed_ms": twice}},
+                {"$set": {f"{path}closed_until": {"$add": ["$$NOW", f"${path}closed_ms"]}}},
+            ]
+            await self._changed(wanted, stages, ReturnDocument.AFTER)
             return
+        gone: list[Document] = [{"$unset": [f"{path}{name}" for name in (*_GATE, "win")]}]
+        before = await self._changed(wanted, gone, ReturnDocument.BEFORE)
+        if before is not None:
+            await self._note_opened(line, family, _gate(before, family))
+
+    async def _changed(self, wanted: Document, change: list[dict[str, Any]], which: bool) -> Document | None:
+        found: Document | None = await until_answered(
+            lambda: self._upstreams.find_one_and_update(wanted, change, return_document=which)
+        )
+        return found
+
+    async def _note_closed(self, line: str, family: str | None, gate: Document) -> None:
+        """An outage is noted by whoever closed the gate, and again (to the same effect) by whoever opens it."""
+        seen = {name: gate.get("win", {}).get(name, 0) for name in ("n", "err")}
+        fresh = {"line": line, "family": family, "since": gate["since"], "reason": gate["reason"], "seen": seen}
+        await until_answered(
+            lambda: self._outages.update_one({"_id": _outage(line, family, gate)}, {"$setOnInsert": fresh}, upsert=True)
+        )
+
+    async def _note_opened(self, line: str, family: str | None, gate: Document) -> None:
+        await self._note_closed(line, family, gate)
+        await until_answered(
+            lambda: self._outages.update_one({"_id": _outage(line, family, gate)}, [{"$set": {"until": "$$NOW"}}])
+        )
 
 
-def _may_lease(line: str, n: int) -> dict[str, Any]:
-    tolerance_ms = {"$multiply": [{"$divide": [{"$subtract": ["$burst", n]}, "$rate"]}, SECOND_MS]}
-    is_open = {"$lte": [{"$ifNull": ["$closed_until", "$$NOW"]}, "$$NOW"]}
-    in_rate = {"$lte": ["$tat", {"$add": ["$$NOW", tolerance_ms]}]}
-    return {"_id": line, "tat": {"$exists": True}, "$expr": {"$and": [is_open, in_rate]}}
+def _path(family: str | None) -> str:
+    return "" if family is None else f"families.{family}."
 
 
-def _leased(n: int) -> list[dict[str, Any]]:
-    """Move the theoretical arrival time on; a second without "too many" raises the rate by 2 % up to its maximum."""
-    cost_ms = {"$multiply": [{"$divide": [n, "$rate"]}, SECOND_MS]}
-    clean = {"$and": [{"$lt": ["$rate", "$rate_max"]}, {"$lt": ["$clean_at", _ago(SECOND_MS)]}]}
-    raised = {"$min": [{"$multiply": ["$rate", RECOVERY]}, "$rate_max"]}
-    return [
-        {"$set": {"tat": {"$add": [{"$max": ["$tat", "$$NOW"]}, cost_ms]}}},
-        {
-            "$set": {
-                "rate": {"$cond": [clean, raised, "$rate"]},
-                "clean_at": {"$cond": [clean, "$$NOW", "$clean_at"]},
-            }
-        },
-    ]
+def _gate(upstream: Document, family: str | None) -> Document:
+    gate: Document = upstream if family is None else upstream.get("families", {}).get(family, {})
+    return gate
 
 
-def _ago(ms: int) -> dict[str, Any]:
-    return {"$subtract": ["$$NOW", ms]}
-
-
-def _ms(delta: timedelta) -> int:
-    return int(delta.total_seconds() * 1000) + 1
+def _outage(line: str, family: str | None, gate: Document) -> str:
+    since: datetime = gate["since"]
+    return f"{line}:{family or '-'}:{int(since.timestamp() * 1000)}"

@@ -3,26 +3,26 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from sync_contracts.catalogue import ApiFamily
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Refusal
-from sync_worker.portal.calls import CallMade
+from sync_worker.portal.calls import CallMade, Use
 from sync_worker.portal.gsp.client import GspClient, Unreachable
 from sync_worker.portal.gsp.crypto import KEY_BYTES, Certificate, UnusableCertificate
 from sync_worker.portal.gsp.envelope import Fields, Reply, integrity, opened, text_of
-from sync_worker.portal.gsp.profile import Profile, Question, question
+from sync_worker.portal.gsp.profile import Action, Profile, Question, question
 from sync_worker.portal.gsp.styles import expiry_min, sealed_password
 
 REPEAT_WITHIN_MS: Final = 2000
 CALLS_KEPT: Final = 64
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 
-Permit = Callable[[], Awaitable[Refusal | None]]
 Clock = Callable[[], datetime]
 
 
@@ -48,13 +48,13 @@ class Account(Struct, frozen=True):
 
 
 class Meter:
-    """Asks for a permit before each HTTP call of a unit and counts: calls, milliseconds in them, last HTTP status.
+    """Counts a unit's calls: how many, milliseconds in them, last HTTP status. `use` permits each and is told of it.
 
     `made` holds the first 64 calls.
     """
 
-    def __init__(self, permit: Permit) -> None:
-        self.permit = permit
+    def __init__(self, use: Use) -> None:
+        self.use = use
         self.calls = 0
         self.call_ms = 0
         self.http = 0
@@ -91,19 +91,10 @@ class Line:
 
     async def ask(self, action: str, values: Mapping[str, str], meter: Meter) -> Answered | Refusal:
         """One logical action. A read whose connection broke within 2 s is sent once more."""
-        reply = await self._send(self._question(action, values), meter)
-        if isinstance(reply, Unreachable) and self._may_repeat(action, reply):
-            reply = await self._send(self._question(action, values), meter)
-        match reply:
-            case Refusal():
-                return reply
-            case Unreachable(cause="too_large"):
-                return Refusal(OutcomeClass.INTEGRITY)
-            case Unreachable():
-                return Refusal(OutcomeClass.TRANSIENT)
-            case Reply():
-                fields = opened(reply, self.profile, self.profile.action[action])
-                return fields if isinstance(fields, Refusal) else Answered(fields, reply)
+        answer = await self._send(self._question(action, values), meter)
+        if isinstance(answer, Unreachable) and self._may_repeat(action, answer):
+            answer = await self._send(self._question(action, values), meter)
+        return _unreached(answer) if isinstance(answer, Unreachable) else answer
 
     async def ask_sealed(
         self, action: str, values: Callable[[Certificate], Mapping[str, str]], meter: Meter
@@ -126,12 +117,15 @@ class Line:
             return known
         if self.profile.certificate_path is None:
             return Refusal(OutcomeClass.SERVICE_CONFIG)
-        if (refusal := await meter.permit()) is not None:
+        if (refusal := await meter.use.permit(ApiFamily.AUTH)) is not None:
             return refusal
         reply = await self._client.fetch(self.profile.certificate_path)
         meter.count("certificate", reply)
         if isinstance(reply, Unreachable) or reply.http != 200:
-            return Refusal(OutcomeClass.TRANSIENT, http=meter.http)
+            failed = Refusal(OutcomeClass.TRANSIENT, http=meter.http)
+            await meter.use.saw(ApiFamily.AUTH, failed)
+            return failed
+        await meter.use.saw(ApiFamily.AUTH, None)
         try:
             self._certificate = Certificate.from_pem(reply.body)
         except UnusableCertificate:
@@ -178,18 +172,31 @@ class Line:
     def _question(self, action: str, values: Mapping[str, str]) -> Question:
         return question(self.profile, action, {**self._account.values(), "txn": secrets.token_hex(16), **values})
 
-    async def _send(self, asked: Question, meter: Meter) -> Reply | Unreachable | Refusal:
-        if (refusal := await meter.permit()) is not None:
+    async def _send(self, asked: Question, meter: Meter) -> Answered | Refusal | Unreachable:
+        spec = self.profile.action[asked.action]
+        if (refusal := await meter.use.permit(spec.api)) is not None:
             return refusal
         reply = await self._client.send(asked)
         meter.count(asked.action, reply)
-        return reply
+        answer = reply if isinstance(reply, Unreachable) else _read(reply, self.profile, spec)
+        said = _unreached(answer) if isinstance(answer, Unreachable) else answer
+        await meter.use.saw(spec.api, said if isinstance(said, Refusal) else None)
+        return answer
 
     def _may_repeat(self, action: str, failed: Unreachable) -> bool:
         """Only reads: a log-in step may have been done although its answer was lost."""
         spec = self.profile.action[action]
         is_read = spec.method == "GET" and spec.surface != "taxpayer_auth"
         return is_read and failed.cause == "connection" and failed.elapsed_ms < REPEAT_WITHIN_MS
+
+
+def _read(reply: Reply, profile: Profile, spec: Action) -> Answered | Refusal:
+    fields = opened(reply, profile, spec)
+    return fields if isinstance(fields, Refusal) else Answered(fields, reply)
+
+
+def _unreached(broken: Unreachable) -> Refusal:
+    return Refusal(OutcomeClass.INTEGRITY if broken.cause == "too_large" else OutcomeClass.TRANSIENT)
 
 
 def _ours(refusal: Refusal) -> Refusal:

@@ -6,7 +6,7 @@ delivered again was lost on the way and ends as failed.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol, assert_never
 
@@ -15,7 +15,7 @@ from sync_contracts.documents import OtpRequestDocument, OtpState
 from sync_contracts.sessions import SessionCommand
 
 from sync_worker.durable import StoreUnavailable
-from sync_worker.modules.port import Refusal
+from sync_worker.portal.calls import Use
 from sync_worker.portal.gsp.claims import Claim, Claimed, Foreign, Lost, Over
 from sync_worker.portal.gsp.identity import Access
 from sync_worker.portal.gsp.keys import TenantVault
@@ -24,7 +24,8 @@ from sync_worker.portal.gsp.session import STEP_LIMIT_S, SessionStore
 from sync_worker.portal.gsp.step_endings import Ending, Fields, failed
 from sync_worker.portal.gsp.steps_at_portal import Scene, StepsAtPortal
 
-PermitOfLine = Callable[[str], Awaitable[Refusal | None]]
+UseOfLine = Callable[[str, str, str], Use]
+"""By line, tenant and client."""
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class OtpRequests(Protocol):
 
 
 class SessionSteps:
-    """Carries out session commands. `permit` is asked with the line's id before each HTTP call."""
+    """Carries out session commands. `use` of the line is asked before each HTTP call."""
 
     def __init__(
         self,
@@ -60,14 +61,14 @@ class SessionSteps:
         requests: OtpRequests,
         access: AccessReader,
         vault: TenantVault,
-        permit: PermitOfLine,
+        use: UseOfLine,
         step_limit_s: float = STEP_LIMIT_S,
     ) -> None:
         self._lines = lines
         self._at_portal = StepsAtPortal(sessions, vault)
         self._requests = requests
         self._access = access
-        self._permit = permit
+        self._use = use
         self._step_limit_s = step_limit_s
         self._running: set[tuple[str, str, str, str, int]] = set()
 
@@ -121,6 +122,6 @@ class SessionSteps:
             return failed("no_access")
         if line is None:
             return failed("service_config")
-        meter = Meter(lambda: self._permit(access.line_id))
+        meter = Meter(self._use(access.line_id, command.tenant, command.client))
         scene = Scene(command, request, now, access, line, meter)
         return await (self._at_portal.check(scene) if command.step == "CHECK" else self._at_portal.locked(scene))

@@ -8,11 +8,12 @@ from sync_contracts.documents import ClientDocument, CredentialDocument, PortalS
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Answer, Call, Refusal
+from sync_worker.portal.calls import Use
 from sync_worker.portal.gsp.envelope import Unreadable, exact_json, integrity
 from sync_worker.portal.gsp.guard import after_wrong_username, guard_of
 from sync_worker.portal.gsp.identity import Identity, identity_of
 from sync_worker.portal.gsp.keys import Keys, TenantVault
-from sync_worker.portal.gsp.line import Answered, Clock, Line, Meter, Permit
+from sync_worker.portal.gsp.line import Answered, Clock, Line, Meter
 from sync_worker.portal.gsp.session import ClientSession, SessionStore, stored_of
 from sync_worker.portal.gsp.styles import STYLES, plain_data
 
@@ -118,11 +119,11 @@ class PortalFactory:
         client: ClientDocument,
         credential: CredentialDocument | None,
         *,
-        permit: Permit,
+        use: Use,
         session: PortalSessionDocument | None = None,
     ) -> GstPortal | ClosedPortal:
-        """One unit's portal. `permit` is asked before each HTTP call; a `session` just read (majority) saves a read."""
-        meter = Meter(permit)
+        """One unit's portal. `use` is asked before each HTTP call; a `session` just read (majority) saves a read."""
+        meter = Meter(use)
         line = self._lines.get(client["line_id"])
         if line is None:
             return ClosedPortal(meter)

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+from sync_contracts.catalogue import ApiFamily
 
 from sync_worker.portal.gsp.error_table import Surface
 
@@ -22,10 +23,14 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 class Action(Struct, frozen=True, forbid_unknown_fields=True):
-    """One logical action: where it goes and which values it carries (templates)."""
+    """One logical action: where it goes and which values it carries (templates).
+
+    `family`: rows of the error table that fit it; `api`: the API family whose rate and gate it falls under.
+    """
 
     surface: Surface
     family: str
+    api: ApiFamily
     path: str
     headers: str
     method: Literal["GET", "POST"] = "GET"
