@@ -17,11 +17,13 @@ from typing import Final
 from local_stack.tools import checkout
 from rich.console import Console
 
-from tests.chaos import kills
+from tests.chaos import kafka, kills, mongo, network, pauses
 from tests.chaos.ledger import GUARDS, Ledger, shown
 from tests.chaos.scene import Family, play
 
-FAMILIES: Final[Mapping[str, Family]] = {family.name: family for family in (kills.FAMILY,)}
+FAMILIES: Final[Mapping[str, Family]] = {
+    module.FAMILY.name: module.FAMILY for module in (kills, pauses, mongo, kafka, network)
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -34,13 +34,14 @@ class Lane:
     buckets: list[str] = field(default_factory=list)
     began_s: list[float] = field(default_factory=list)
 
-    def renew(self) -> None:
-        """Start a bucket unless one runs."""
-        if self.buckets and self.seen()["verdict"] is None:
+    def renew(self, patience_s: float = ENDED_DEADLINE_S) -> None:
+        """Start a bucket unless one runs. AssertionError when the service cannot tell in time."""
+        if self.buckets and self.seen(patience_s=patience_s)["verdict"] is None:
             return
         months = [next(self.months) for _ in range(self.months_of_a_bucket)]
-        self.began_s.append(self.running.sandbox.now())
+        began_s = self.running.sandbox.now()
         self.buckets.append(self.start(months))
+        self.began_s.append(began_s)
 
     def start(self, months: list[str]) -> str:
         """A bucket of notices, register and the 2B of some months of every client, whatever was fetched lately."""
@@ -48,7 +49,7 @@ class Lane:
         modules = ("notices", "return_register", "gstr2b")
         return self.practice.start(*modules, period=period, options={"force": True})
 
-    def seen(self, bucket: str | None = None) -> Json:
+    def seen(self, bucket: str | None = None, *, patience_s: float = ENDED_DEADLINE_S) -> Json:
         """A bucket (the newest), recounted from its pages, as soon as the service can tell."""
 
         def told() -> Json | None:
@@ -57,11 +58,11 @@ class Lane:
             except Unreachable:
                 return None
             except Refused as refused:
-                if refused.problem.get("code") in {"unavailable", "internal", "rate_limited"} or _is_5xx(refused):
+                if refused.rate_limited or _is_5xx(refused):
                     return None
                 raise
 
-        found = eventually_blocking(told, ENDED_DEADLINE_S, what="the service tells of a bucket")
+        found = eventually_blocking(told, patience_s, what="the service tells of a bucket")
         assert found is not None
         return found
 
@@ -107,12 +108,16 @@ class Load:
         """Of both."""
         return [client for lane in self.lanes for client in lane.clients]
 
+    def renew(self, patience_s: float = ENDED_DEADLINE_S) -> None:
+        """Start another bucket where one has ended."""
+        for lane in self.lanes:
+            lane.renew(patience_s)
+
     def press(self) -> None:
         """Come to a moment in which a bucket is in its middle; another one is started where one has ended."""
 
         def pressed() -> bool:
-            for lane in self.lanes:
-                lane.renew()
+            self.renew()
             return any(lane.in_middle() for lane in self.lanes)
 
         eventually_blocking(pressed, MIDDLE_DEADLINE_S, what="a bucket is in its middle")

@@ -1,8 +1,9 @@
 """A scene: a running product under load, faults from a table one after the other, then the auditor's judgement."""
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,18 +11,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from local_stack.settings import StackSettings
+from syncbucket_cli.client import Refused, Unreachable
 
 from tests.chaos.guards import Sampler, sampled
 from tests.chaos.ledger import Class, Ledger
 from tests.chaos.load import MODULE_OF, Lane, Load
 from tests.support.faulty_runs import SEEN_LATE_S, audited
-from tests.support.running_stack import RunningStack, running_as
+from tests.support.proxy import Proxy
+from tests.support.running_stack import NOTHING, RunningStack, running_as
 
 Json = dict[str, Any]
 CALLS_PER_S: Final = 70.0
 """Calls of all workers together: a pair of buckets lasts about fifteen seconds when nothing happens."""
 READY_DEADLINE_S: Final = 180.0
 UNTRACED: Final = 0.001
+HOLD_STEP_S: Final = 1.0
 
 
 @dataclass
@@ -33,8 +37,16 @@ class Scene:
     sampler: Sampler
     extra_calls: int = 0
     violations: list[str] = field(default_factory=list)
-    tools: dict[str, Any] = field(default_factory=dict)
-    """What a family needs beside the stack, for example its proxies."""
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    """What stands between the services and a server, by the server's name; most families have none."""
+
+    def hold(self, seconds: float) -> None:
+        """Let a fault last so long, with work to do all the time as far as the service can take it."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(Refused, Unreachable, AssertionError):
+                self.load.renew(patience_s=min(left, 5.0))
+            time.sleep(min(HOLD_STEP_S, max(0.0, until - time.monotonic())))
 
     def wait_ready(self) -> None:
         """Every process says that it is ready."""
@@ -78,11 +90,11 @@ def plain_scene(folder: Path, *, workers: int = 2, dispatchers: int = 1, aggrega
 
 
 @contextmanager
-def opened(settings: StackSettings, **environments: Any) -> Iterator[Scene]:
+def opened(settings: StackSettings, *, proxies: Mapping[str, Proxy] = NOTHING, **environments: Any) -> Iterator[Scene]:
     """A scene over a stack of these settings; `environments` as `running_as` takes them."""
     settings = settings.model_copy(update={"portal_rate_per_s": CALLS_PER_S})
     with running_as(settings, traced_share=UNTRACED, **environments) as running, sampled(running.stack) as sampler:
-        yield Scene(running, Load.open(running), sampler)
+        yield Scene(running, Load.open(running), sampler, proxies=dict(proxies))
 
 
 def play(family: Family, folder: Path, ledger: Ledger, say: Callable[[str], None], share: float = 1.0) -> None:

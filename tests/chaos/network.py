@@ -1,0 +1,64 @@
+"""The network between the services and Kafka, MongoDB or the portal is bad for a while, in six ways."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from local_stack.ports import free_ports
+from local_stack.servers import KAFKA, MONGOD
+from local_stack.settings import StackSettings
+
+from tests.chaos.kills import DISPATCH_BATCH, IN_FLIGHT_OF_A_WORKER
+from tests.chaos.scene import Family, Fault, Scene, opened
+from tests.support.proxy import Cut, Delay, HalfOpen, NetworkFault, OneWayCut, Proxy, Resets, Slow
+
+PORTAL: Final = "portal"
+BAD_S: Final = 20.0
+REPEATS: Final = 4 * IN_FLIGHT_OF_A_WORKER + DISPATCH_BATCH
+WAYS: Final[dict[str, NetworkFault]] = {
+    "cut": Cut(),
+    "cut one way": OneWayCut(),
+    "late by 300 ms": Delay(),
+    "resets 5 %": Resets(),
+    "half open": HalfOpen(),
+    "10 kB/s": Slow(),
+}
+
+
+def be_bad(server: str, fault: NetworkFault, scene: Scene, *, seconds: float = BAD_S) -> None:
+    """One server is hard to reach for a while."""
+    proxy = scene.proxies[server]
+    before = proxy.hit
+    with proxy.bad(fault):
+        scene.hold(seconds)
+    if proxy.hit == before:
+        scene.violations.append(f"{type(fault).__name__} before {server} met no traffic")
+
+
+@contextmanager
+def wired(folder: Path) -> Iterator[Scene]:
+    """The product with a proxy before each of the three servers."""
+    settings = StackSettings.on_free_ports(folder)
+    kafka, mongo, portal = free_ports(3)
+    settings = settings.model_copy(update={"kafka_proxy": kafka, "mongo_proxy": mongo, "sandbox_proxy": portal})
+    with ExitStack() as started:
+        proxies = {
+            KAFKA: started.enter_context(Proxy(kafka, settings.kafka_port)),
+            MONGOD: started.enter_context(Proxy(mongo, settings.mongo_port)),
+            PORTAL: started.enter_context(Proxy(portal, settings.sandbox_port)),
+        }
+        yield started.enter_context(opened(settings, proxies=proxies))
+
+
+FAMILY: Final = Family(
+    "network",
+    tuple(
+        Fault(f"network to {server}: {name}", 1, partial(be_bad, server, way), REPEATS)
+        for server in (KAFKA, MONGOD, PORTAL)
+        for name, way in WAYS.items()
+    ),
+    wired,
+    verdicts=frozenset({"complete", "attention"}),
+)
