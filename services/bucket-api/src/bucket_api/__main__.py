@@ -1,4 +1,4 @@
-"""`python -m bucket_api serve | dispatch | dev-token | openapi`."""
+"""`python -m bucket_api serve | dispatch | schedule | dev-token | openapi`."""
 
 import argparse
 import signal
@@ -6,7 +6,7 @@ import sys
 
 import uvicorn
 from sync_runtime.logging import configure
-from sync_runtime.settings import SettingsRefused
+from sync_runtime.settings import RuntimeSettings, SettingsRefused
 from sync_runtime.vault import KeyFileRefused
 
 from bucket_api.app import create_app
@@ -15,6 +15,7 @@ from bucket_api.dispatch.settings import DispatchSettings
 from bucket_api.http.dev_issuer import SCOPES_OF, DevIssuer
 from bucket_api.http.document import openapi_document
 from bucket_api.http.tokens import Issuer
+from bucket_api.schedules.app import run as run_scheduler
 from bucket_api.settings import Settings
 
 FAILED = 1
@@ -31,6 +32,8 @@ def main(arguments: list[str]) -> int:
                 return serve()
             case "dispatch":
                 return dispatch()
+            case "schedule":
+                return schedule()
             case "dev-token":
                 return dev_token(given.tenant, given.subject, given.scope)
             case _:
@@ -87,6 +90,11 @@ def dispatch() -> int:
     return run_dispatcher(DispatchSettings.from_environment())
 
 
+def schedule() -> int:
+    """The scheduler process, until SIGTERM."""
+    return run_scheduler(RuntimeSettings.from_environment())
+
+
 def dev_token(tenant: str, subject: str, scope: str) -> int:
     """Print a token of the development issuer."""
     settings = Settings.from_environment(instance_id="dev-token")
@@ -102,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve HTTP")
     commands.add_parser("dispatch", help="run the dispatcher")
+    commands.add_parser("schedule", help="run the scheduler")
     commands.add_parser("openapi", help="print the OpenAPI document")
     token = commands.add_parser("dev-token", help="print a token of the development issuer")
     token.add_argument("--tenant", default="t_demo")

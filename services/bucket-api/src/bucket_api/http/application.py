@@ -20,12 +20,14 @@ from bucket_api.http.routes import (
     access,
     actions,
     buckets,
+    calendar,
     catalogue,
     clients,
     dev_tokens,
     health,
     imports,
     openapi,
+    schedules,
     units,
 )
 from bucket_api.http.schemas.problem import Problem
@@ -43,6 +45,8 @@ ROUTERS: Final = (
     buckets.router,
     units.router,
     actions.router,
+    schedules.router,
+    calendar.router,
     openapi.router,
 )
 _PROBLEM: Final[dict[int | str, dict[str, Any]]] = {

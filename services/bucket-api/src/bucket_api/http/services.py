@@ -25,6 +25,11 @@ from bucket_api.clients.imports import ClientImports
 from bucket_api.clients.store import ClientStore
 from bucket_api.http.trace import Trace, trace_of
 from bucket_api.refusal import FieldError, Refusal
+from bucket_api.schedules.book import ScheduleBook
+from bucket_api.schedules.following import Following
+from bucket_api.schedules.running import ScheduleRuns
+from bucket_api.schedules.schedule import milliseconds
+from bucket_api.schedules.stores import Stores
 from bucket_api.tenants import Encryptors, TenantKeys
 
 Missing = Callable[[], Awaitable[Mapping[str, str]]]
@@ -47,6 +52,10 @@ class Services:
     units: UnitLists
     statements: Statements
     attempts: AttemptReader
+    stores: Stores
+    schedules: ScheduleBook
+    schedule_runs: ScheduleRuns
+    following: Following
     now: Callable[[], datetime]
     missing: Missing
 
@@ -61,6 +70,7 @@ def services_over(
     """The services over a database, a publisher and key-encryption keys."""
     clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
     encryptors, wishes = Encryptors(database, keys), Wishes(database)
+    creation, stores = BucketCreation(database, buckets, access, encryptors, now), Stores.over(database, buckets)
     return Services(
         clients=clients,
         imports=ClientImports(database, clients, access, encryptors, now),
@@ -68,12 +78,16 @@ def services_over(
         credentials=Credentials(access, encryptors, now),
         steps=SessionSteps(access, encryptors, publisher, now),
         buckets=buckets,
-        creation=BucketCreation(database, buckets, access, encryptors, now),
+        creation=creation,
         controlling=Controlling(buckets, wishes, now),
         retrying=Retrying(buckets, wishes, Standings(database, access, now), now),
         units=UnitLists(buckets, FrozenLists(database), now),
         statements=Statements(database, buckets),
         attempts=AttemptReader(database),
+        stores=stores,
+        schedules=ScheduleBook(stores, lambda: milliseconds(now())),
+        schedule_runs=ScheduleRuns(stores, creation, lambda: milliseconds(now())),
+        following=Following(stores),
         now=now,
         missing=missing,
     )

@@ -32,7 +32,10 @@ class Occurrence(Struct, frozen=True, omit_defaults=True):
 
 
 class Pending(Struct, frozen=True, omit_defaults=True):
-    """A slot whose bucket is to be created: decided and stored before anything is created."""
+    """A slot whose bucket is to be created: decided and stored before anything is created.
+
+    `since`: when it was decided. `key` and who asked, of a start by hand.
+    """
 
     slot: int
     since: int
@@ -42,10 +45,10 @@ class Pending(Struct, frozen=True, omit_defaults=True):
 
 
 class Running(Struct, frozen=True):
-    """The bucket of the newest slot, until its results are counted."""
+    """The bucket of the newest run, until its results are counted. `run`: when the run was decided; it only grows."""
 
     bucket: str
-    slot: int
+    run: int
 
 
 class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,12 +23,12 @@ Place = tuple[str, str]
 
 
 class Streak(Struct, frozen=True):
-    """Failures in a row. `slot`: of the newest run that was counted; times in ms. `reason`: of the newest failure."""
+    """Failures in a row. `run`: the newest that was counted; times in ms. `reason`: of the newest failure."""
 
     n: int
     first_at: int
     last_at: int
-    slot: int
+    run: int
     state: StreakState
     reason: str | None
 
@@ -58,21 +58,21 @@ def _told(unit: Unit) -> str | None:
     return None if reason is None or reason.owner == "us" else reason.reason
 
 
-def counted(known: Streak | None, reason: str | None, slot: int, at_ms: int) -> Streak | None:
+def counted(known: Streak | None, reason: str | None, run: int, at_ms: int) -> Streak | None:
     """The row after a run; None where nothing has to be kept. Returns the same object for a run that was counted."""
-    if known is not None and slot <= known.slot:
+    if known is not None and run <= known.run:
         return known
     if reason is None:
-        return Streak(0, at_ms, at_ms, slot, "clear", None) if known else None
+        return Streak(0, at_ms, at_ms, run, "clear", None) if known else None
     n, first_at = (known.n + 1, known.first_at) if known and known.n else (1, at_ms)
-    return Streak(n, first_at, at_ms, slot, _state(n, at_ms - first_at), reason)
+    return Streak(n, first_at, at_ms, run, _state(n, at_ms - first_at), reason)
 
 
 def after_run(
-    known: Mapping[Place, Streak], told: Mapping[Place, str | None], slot: int, at_ms: int
+    known: Mapping[Place, Streak], told: Mapping[Place, str | None], run: int, at_ms: int
 ) -> dict[Place, Streak]:
     """Rows that a run changes."""
-    after = {place: counted(known.get(place), reason, slot, at_ms) for place, reason in told.items()}
+    after = {place: counted(known.get(place), reason, run, at_ms) for place, reason in told.items()}
     return {place: streak for place, streak in after.items() if streak is not None and streak is not known.get(place)}
 
 

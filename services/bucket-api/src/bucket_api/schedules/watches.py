@@ -28,7 +28,8 @@ SPREAD_S: Final = 4 * 3600
 WINDOW: Final = timedelta(days=30)
 """Assumption: what is not there so long after the day of its publication will not come by itself."""
 
-WatchState = Literal["watching", "asking", "obtained", "ended"]
+WatchState = Literal["watching", "asking", "done", "ended"]
+"""Done: nothing is left to ask for. Ended: the window is over, or somebody cancelled."""
 
 
 class Watch(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -82,7 +82,11 @@ class CancelAnswer(Answer):
 
 
 class BucketAnswer(Answer):
-    """A bucket. `version` only grows; `as_of` is the time of the numbers."""
+    """A bucket. `version` only grows; `as_of` is the time of the numbers.
+
+    `origin` names the schedule that started it, or the bucket that it asks again for. `linked`: buckets that asked
+    again for what was not there in this one, or the one that this asks again for.
+    """
 
     id: str
     name: str
@@ -94,6 +98,7 @@ class BucketAnswer(Answer):
     created_at: Instant
     created_by: Person
     origin: dict[str, str]
+    linked: list[str]
     ended_at: Instant | None
     deadline_at: Instant
     selection: dict[str, Any]
@@ -134,7 +139,8 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         as_of=instant(numbers.at_ms),
         created_at=instant(bucket["created_at"]),
         created_by=person(bucket["created_by"], bucket["origin"].get("by_name")),
-        origin={"kind": bucket["origin"]["kind"]},
+        origin={name: value for name, value in bucket["origin"].items() if name != "by_name"},
+        linked=bucket.get("linked", []),
         ended_at=instant(ended) if ended is not None else None,
         deadline_at=instant(bucket["deadline_at"]),
         selection=compact_selection(plan["selection"]),

@@ -66,22 +66,20 @@ class PeriodBody(Body):
 
 
 class OptionsBody(Body):
-    """`force` ignores the cool-down; `auto_resume` is stored with the bucket, and nothing acts on it yet."""
+    """`force` ignores the cool-down; `auto_resume`: what is not on the portal yet is asked for again by itself."""
 
     force: bool = False
     auto_resume: bool = True
 
 
-class BucketBody(Body):
-    """A bucket to be started."""
+class PlanBody(Body):
+    """What is to be fetched for whom."""
 
     selection: SelectionBody
     presets: Annotated[list[Text], Field(max_length=20)] = []
     modules: Annotated[list[Text], Field(max_length=40)] = []
     period: PeriodBody = PeriodBody()
     options: OptionsBody = OptionsBody()
-    name: Name | None = None
-    note: Note | None = None
 
     def chosen_modules(self) -> tuple[Module, ...]:
         """Union of presets and modules. Raises `modules_empty`, or `validation_failed` naming each unknown one."""
@@ -107,3 +105,10 @@ class BucketBody(Body):
     def asked(self) -> dict[str, Any]:
         """The plan as given, for display."""
         return self.model_dump(mode="json", include={"selection", "presets", "modules", "period", "options"})
+
+
+class BucketBody(PlanBody):
+    """A bucket to be started."""
+
+    name: Name | None = None
+    note: Note | None = None

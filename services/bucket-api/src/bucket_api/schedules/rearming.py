@@ -1,0 +1,156 @@
+"""What was not on the portal yet is asked for again by itself: looked for in ended buckets, watched, asked once a day.
+
+Every step is stored before the next one acts on it, and may be repeated: a day's try has one key, so one bucket.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+from sync_contracts.pages import Page, page_from
+
+from bucket_api.buckets.creation import BucketCreation
+from bucket_api.refusal import Refusal
+from bucket_api.schedules import watches, wish
+from bucket_api.schedules.calendar import Calendar
+from bucket_api.schedules.stores import Stores
+from bucket_api.schedules.watches import Watch, WatchState
+from bucket_api.scope import TenantScope
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 20
+TRY_AGAIN_MS: Final = 10 * 60_000
+"""After a start that was refused."""
+
+
+class Rearming:
+    """Watches of all tenants. `now_ms`: epoch."""
+
+    def __init__(self, stores: Stores, creation: BucketCreation, now_ms: Callable[[], int]) -> None:
+        self._watches = stores.watches
+        self._calendars = stores.calendars
+        self._buckets = stores.buckets
+        self._creation = creation
+        self._now_ms = now_ms
+
+    async def look(self) -> int:
+        """Begin to watch for what ended buckets did not get yet; how many buckets were looked at."""
+        found = await self._watches.ended_buckets(self._now_ms(), AT_ONCE)
+        for bucket in found:
+            tenant = TenantScope(bucket["tenant_id"])
+            await self._look_at(tenant, bucket, await self._calendars.of(tenant))
+            await self._watches.looked_at(tenant, bucket["_id"], bucket["round"])
+        return len(found)
+
+    async def ask(self) -> int:
+        """Ask again where the time has come; how many watches."""
+        found = await self._watches.due(self._now_ms(), AT_ONCE)
+        for watch in found:
+            await self.ask_again(watch)
+        return len(found)
+
+    async def settle(self) -> int:
+        """Go on after tries that have ended; how many."""
+        return sum([await self._settled(watch) for watch in await self._watches.asking(AT_ONCE)])
+
+    async def _look_at(self, tenant: TenantScope, bucket: dict[str, Any], calendar: Calendar) -> None:
+        columns = [n for n, column in enumerate(bucket["columns"]) if watches.event_of(column)]
+        pages = await self._pages(tenant, bucket["_id"]) if columns else []
+        for column in columns:
+            if missing := watches.not_yet(pages, column):
+                await self._watch(tenant, bucket, column, missing, calendar)
+
+    async def _watch(
+        self, tenant: TenantScope, bucket: dict[str, Any], column: int, missing: list[str], calendar: Calendar
+    ) -> None:
+        """A later round adds to the watch of an earlier one."""
+        watch = _watch_of(bucket, column, missing, calendar)
+        if await self._watches.insert(tenant, watch):
+            log.info("watching for %d clients", len(missing), extra={"action": "watch", "bucket": bucket["_id"]})
+            return
+        known = await self._watches.get(tenant, watch.id)
+        if known and known.round < watch.round and known.state != "asking":
+            await self._watches.save(tenant, known, replace(watch, tries=known.tries, rev=known.rev + 1))
+
+    async def ask_again(self, watch: Watch) -> None:
+        """Create the bucket of the try, unless the window is over or everything is there."""
+        tenant, now_ms = TenantScope(watch.tenant_id), self._now_ms()
+        if now_ms > watch.until:
+            await self._save(tenant, watch, state="ended")
+            return
+        there = await self._watches.obtained(tenant, watch)
+        missing = tuple(client for client in watch.clients if client not in there)
+        if not missing:
+            await self._save(tenant, watch, state="done", clients=())
+            return
+        await self._create(tenant, replace(watch, clients=missing), watch, now_ms)
+
+    async def _create(self, tenant: TenantScope, wanted: Watch, stored: Watch, now_ms: int) -> None:
+        day = watches.day_of(now_ms)
+        try:
+            creation = await self._creation.start(tenant, wish.again(wanted, day))
+        except Refusal as refusal:
+            log.warning("not asked again: %s", refusal.code, extra={"action": "rearm_refused", "bucket": stored.bucket})
+            await self._save(tenant, stored, next_at=now_ms + TRY_AGAIN_MS)
+            return
+        asked = creation.bucket["_id"]
+        await self._watches.link(tenant, stored.bucket, asked)
+        await self._watches.link(tenant, asked, stored.bucket)
+        log.info("asked again in %s", asked, extra={"action": "rearm", "bucket": stored.bucket})
+        await self._save(
+            tenant, stored, state="asking", asked=asked, day=day, tries=stored.tries + 1, clients=wanted.clients
+        )
+
+    async def _settled(self, watch: Watch) -> bool:
+        tenant = TenantScope(watch.tenant_id)
+        bucket = await self._buckets.get(tenant, watch.asked or "")
+        if bucket is not None and bucket["status"] == "RUNNING":
+            return False
+        if bucket is None or bucket["status"] == "CANCELLED":
+            return await self._save(tenant, watch, state="ended")
+        column = _column_of(bucket, watch)
+        missing = watches.still_missing(await self._pages(tenant, bucket["_id"]), column) if column is not None else []
+        event = watches.event_of({"module": watch.module, "period": watch.period})
+        if not missing or event is None:
+            return await self._save(tenant, watch, state="done", clients=())
+        calendar, now_ms = await self._calendars.of(tenant), self._now_ms()
+        next_at = watches.next_try(watch.id, calendar, event, watch.period, now_ms)
+        state: WatchState = "watching" if next_at <= watch.until else "ended"
+        return await self._save(tenant, watch, state=state, clients=tuple(missing), next_at=next_at)
+
+    async def _pages(self, tenant: TenantScope, bucket: str) -> list[Page]:
+        return [page_from(page) async for page in self._buckets.pages(tenant, bucket)]
+
+    async def _save(self, tenant: TenantScope, watch: Watch, **changes: Any) -> bool:
+        return await self._watches.save(tenant, watch, replace(watch, **changes, rev=watch.rev + 1))
+
+
+def _watch_of(bucket: dict[str, Any], column: int, missing: list[str], calendar: Calendar) -> Watch:
+    module, period = bucket["columns"][column]["module"], bucket["columns"][column]["period"]
+    event = watches.event_of(bucket["columns"][column])
+    assert event is not None  # noqa: S101 - chosen by it
+    watch_id, ended_at = f"{bucket['_id']}:{column}", bucket["results"][-1]["at"]
+    return Watch(
+        id=watch_id,
+        tenant_id=bucket["tenant_id"],
+        bucket=bucket["_id"],
+        column=column,
+        round=bucket["round"],
+        module=module,
+        period=period,
+        clients=tuple(missing),
+        by=bucket["created_by"],
+        by_name=bucket["origin"].get("by_name"),
+        state="watching",
+        since=ended_at,
+        next_at=watches.next_try(watch_id, calendar, event, period, ended_at),
+        until=watches.end_of(calendar, event, period),
+    )
+
+
+def _column_of(bucket: dict[str, Any], watch: Watch) -> int | None:
+    """Its place in the try's bucket, which may be one that somebody else started."""
+    wanted = {"module": watch.module, "period": watch.period}
+    return next((n for n, column in enumerate(bucket["columns"]) if column == wanted), None)

@@ -1,0 +1,70 @@
+"""Schedules in MongoDB: changed by compare-and-set on `rev`, found by the time at which something is to be done."""
+
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from sync_contracts import collections
+
+from bucket_api.schedules.schedule import Schedule, from_document, to_document
+from bucket_api.scope import TenantScope
+
+Database = AsyncIOMotorDatabase[dict[str, Any]]
+RUNNING_AT_ONCE: Final = 1_000
+
+
+class ScheduleStore:
+    """`schedules`."""
+
+    def __init__(self, database: Database) -> None:
+        self._schedules = database[collections.SCHEDULES.name]
+
+    async def count(self, tenant: TenantScope) -> int:
+        """How many a tenant has."""
+        return await self._schedules.count_documents(tenant.only())
+
+    async def insert(self, tenant: TenantScope, schedule: Schedule) -> None:
+        """Store a new one."""
+        await self._schedules.insert_one(tenant.owned(to_document(schedule)))
+
+    async def get(self, tenant: TenantScope, schedule_id: str) -> Schedule | None:
+        """The schedule, None when this tenant has none of that id."""
+        found = await self._schedules.find_one(tenant.only({"_id": schedule_id}))
+        return from_document(found, Schedule) if found else None
+
+    async def page(self, tenant: TenantScope, after: str | None, size: int) -> tuple[list[Schedule], int, bool]:
+        """Schedules in the order of their ids; the exact number of all; whether more follow."""
+        total = await self.count(tenant)
+        query = tenant.only({"_id": {"$gt": after}} if after else {})
+        found = await self._schedules.find(query).sort("_id", 1).limit(size + 1).to_list(size + 1)
+        return [from_document(document, Schedule) for document in found[:size]], total, len(found) > size
+
+    async def of_calendar(self, tenant: TenantScope, event: str) -> list[Schedule]:
+        """Schedules that follow an event of the tax calendar."""
+        query = tenant.only({"when.kind": "calendar_event", "when.event": event})
+        return [from_document(document, Schedule) async for document in self._schedules.find(query)]
+
+    async def save(self, tenant: TenantScope, old: Schedule, new: Schedule) -> bool:
+        """Put `new` (with the next `rev`) in the place of `old`; False when somebody was quicker."""
+        document = tenant.owned(to_document(new))
+        found = await self._schedules.replace_one(tenant.only({"_id": old.id, "rev": old.rev}), document)
+        return found.matched_count == 1
+
+    async def delete(self, tenant: TenantScope, schedule_id: str, etag: int) -> bool:
+        """Delete it as people saw it; False when it was changed or is gone."""
+        return (await self._schedules.delete_one(tenant.only({"_id": schedule_id, "etag": etag}))).deleted_count == 1
+
+    async def due(self, now_ms: int, limit: int) -> list[Schedule]:
+        """Schedules of all tenants with something to do, the oldest first."""
+        query = {"next_at": {"$lte": now_ms}, "$or": [{"enabled": True}, {"pending": {"$exists": True}}]}
+        found = self._schedules.find(query).sort("next_at", 1).limit(limit)
+        return [from_document(document, Schedule) async for document in found]
+
+    async def running(self) -> list[Schedule]:
+        """Schedules of all tenants with a bucket whose results are not counted."""
+        found = self._schedules.find({"running.bucket": {"$exists": True}}).limit(RUNNING_AT_ONCE)
+        return [from_document(document, Schedule) async for document in found]
+
+
+def tenant_of(schedule: Schedule) -> TenantScope:
+    """The tenant that a stored schedule belongs to."""
+    return TenantScope(schedule.tenant_id)
