@@ -143,7 +143,11 @@ def _rated(line: Document, own: Document) -> tuple[Document, ...]:
 
 
 def _rate_and_burst(budget: Document, line: Document) -> tuple[float, float]:
-    return budget.get("rate") or line["rate"], budget.get("burst") or line["burst"]
+    """A family with a rate of its own tolerates as many at once as its part of the line's."""
+    rate, burst = budget.get("rate"), budget.get("burst")
+    if rate is None:
+        return line["rate"], line["burst"]
+    return rate, burst or max(1.0, line["burst"] * min(1.0, rate / line["rate_max"]))
 
 
 def _at_once(budget: Document, line: Document) -> float:

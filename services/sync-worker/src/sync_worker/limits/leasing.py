@@ -108,13 +108,19 @@ def _added(win: str, seen: Seen, erring: str | None, rules: Rules, now: Expressi
 
 
 def _at_once(path: str) -> Expression:
-    burst = _or(f"${path}burst", "$burst")
+    burst = _burst(path)
     added = {"$multiply": [_or(f"${path}rate", "$rate"), SLOT_MS / 1000]}
     return {"$max": [1.0, {"$subtract": [burst, added]}, {"$divide": [burst, 2]}]}
 
 
+def _burst(path: str) -> Expression:
+    rate = f"${path}rate"
+    part = {"$multiply": ["$burst", {"$min": [1.0, {"$divide": [rate, "$rate_max"]}]}]}
+    return {"$cond": [_is_set(rate), _or(f"${path}burst", {"$max": [1.0, part]}), "$burst"]}
+
+
 def _slot(path: str) -> Expression:
-    burst, rate = _or(f"${path}burst", "$burst"), _or(f"${path}rate", "$rate")
+    burst, rate = _burst(path), _or(f"${path}rate", "$rate")
     return {"$min": [SLOT_MS, {"$divide": [{"$multiply": [500, burst]}, rate]}]}
 
 

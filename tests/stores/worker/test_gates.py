@@ -1,0 +1,269 @@
+"""Gates over the double and a real database: who closes them, who may look, who opens them, and what is noted."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymongo.read_concern import ReadConcern
+from sync_contracts.outcomes import OutcomeClass
+from sync_runtime.mongo import Database
+from sync_worker.limits.breaker import Rules, Seen
+from sync_worker.limits.budget import Closed, Granted, LineRate, lease_of
+from sync_worker.limits.upstreams import Upstreams
+from sync_worker.limits.use import RateLimits
+from sync_worker.modules.port import Refusal
+
+from tests.support.eventually import eventually
+from tests.support.memory_upstreams import MemoryUpstreams
+
+LINE = "up_gst_1"
+RATE = LineRate(rate_per_s=1_000, burst=1_000)
+RULES = Rules(first_ms=300, most_ms=1_000, probe_ms=300)
+ERROR = Refusal(OutcomeClass.TRANSIENT, http=502)
+MAINTENANCE = Refusal(OutcomeClass.MAINTENANCE, code="GEN5008", http=500)
+
+
+class Gates:
+    """A store of either kind with what tests look at."""
+
+    def __init__(self, store: Any, database: Database | None) -> None:
+        self.store = store
+        self._database = database
+
+    async def line(self) -> dict[str, Any]:
+        if self._database is None:
+            found: dict[str, Any] = self.store.lines[LINE]
+            return found
+        upstreams = self._database.get_collection("upstreams", read_concern=ReadConcern("local"))
+        return await upstreams.find_one({"_id": LINE}) or {}
+
+    async def family(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.line()).get("families", {}).get(name, {})
+        return found
+
+    async def outages(self) -> list[dict[str, Any]]:
+        if self._database is None:
+            return list(self.store.outages)
+        return await self._database["upstream_outages"].find().sort("since", 1).to_list(None)
+
+    async def plan(self, window: dict[str, Any]) -> None:
+        """A maintenance window, as the operator's side writes it."""
+        if self._database is None:
+            self.store.lines[LINE] = {"windows": [window]}
+        else:
+            await self._database["upstreams"].insert_one({"_id": LINE, "windows": [window]})
+
+    def limits(self, rules: Rules = RULES) -> RateLimits:
+        """The limits of one more process."""
+        return RateLimits(self.store, {LINE: RATE}, time.monotonic, rules)
+
+
+@pytest.fixture(params=["double", "mongod"])
+def gates(request: pytest.FixtureRequest, mongo_db: Database) -> Gates:
+    if request.param == "double":
+        return Gates(MemoryUpstreams(RULES, lambda: datetime.now(UTC)), None)
+    return Gates(Upstreams(mongo_db, RULES), mongo_db)
+
+
+async def call(limits: RateLimits, client: int, family: str, answer: Refusal | None) -> Refusal | None:
+    """One call of one client; gives the refusal of the permit."""
+    use = limits.use(LINE, "t_1", f"c_{client}")
+    refused = await use.permit(family)
+    if refused is None:
+        await use.saw(family, answer)
+    return refused
+
+
+async def fail(limits: RateLimits, family: str, calls: int = 26, clients: int = 7) -> Refusal | None:
+    """Calls of several clients that all err; gives the last one's refusal."""
+    refused = None
+    for n in range(calls):
+        refused = await call(limits, n % clients, family, ERROR)
+    return refused
+
+
+async def test_errors_of_several_clients_close_the_familys_gate_for_every_process(gates: Gates) -> None:
+    refused = await fail(gates.limits(), "returns")
+    assert refused is not None
+    assert refused.outcome is OutcomeClass.LINE_DOWN
+    assert 0 < (refused.retry_after_ms or 0) <= RULES.first_ms + 1
+    elsewhere = await call(gates.limits(), 99, "returns", None)
+    assert elsewhere is not None
+    assert elsewhere.outcome is OutcomeClass.LINE_DOWN
+    assert await call(gates.limits(), 99, "public", None) is None, "another family goes on"
+    (outage,) = await gates.outages()
+    assert (outage["family"], outage["reason"], "until" in outage) == ("returns", "errors", False)
+    assert "reason" not in await gates.line()
+
+
+async def test_errors_of_two_families_close_the_line(gates: Gates) -> None:
+    limits = gates.limits()
+    await fail(limits, "notices", calls=6)
+    await fail(limits, "returns")
+    await call(limits, 1, "notices", None)
+    refused = await call(gates.limits(), 99, "public", None)
+    assert refused is not None
+    assert refused.outcome is OutcomeClass.LINE_DOWN
+    (outage,) = await gates.outages()
+    assert (outage["family"], outage["reason"]) == (None, "errors")
+
+
+async def test_f18_a3_one_registration_that_always_fails_closes_nothing(gates: Gates) -> None:
+    limits = gates.limits()
+    for n in range(60):
+        assert await call(limits, 1, "returns", ERROR) is None
+        assert await call(limits, 2 + n % 5, "returns", None) is None
+    assert await gates.outages() == []
+
+
+async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates) -> None:
+    await fail(gates.limits(), "returns")
+
+    async def half_open() -> bool:
+        return bool((await gates.family("returns"))["closed_until"] <= datetime.now(UTC))
+
+    await eventually(half_open, 5, what="the gate is half-open")
+    uses = [gates.limits().use(LINE, "t_1", f"c_{n}") for n in range(12)]
+    answers = await asyncio.gather(*(use.permit("returns") for use in uses))
+    assert sum(answer is None for answer in answers) == 1
+    probe = uses[answers.index(None)]
+    await probe.saw("returns", ERROR)
+    refused = await uses[0].permit("returns")
+    assert refused is not None
+    assert RULES.first_ms < (refused.retry_after_ms or 0) <= 2 * RULES.first_ms + 1, "twice as long"
+    explained = await probe.explained(ERROR, None)
+    assert explained.outcome is OutcomeClass.LINE_DOWN
+
+
+async def test_f18_a4_a_probe_that_is_answered_opens_the_gate_and_both_times_are_noted(gates: Gates) -> None:
+    limits = gates.limits()
+    await fail(limits, "returns")
+
+    async def probed() -> bool:
+        return await call(limits, 99, "returns", Refusal(OutcomeClass.OTP_REQUIRED, http=200)) is None
+
+    await eventually(probed, 5, what="a probe is let through")
+    (outage,) = await gates.outages()
+    assert outage["since"] < outage["until"]
+    assert not {"reason", "closed_until", "since", "closed_ms", "win"} & set(await gates.family("returns"))
+    assert await call(limits, 1, "returns", None) is None
+
+
+async def test_a_probe_that_never_comes_back_is_followed_by_another(gates: Gates) -> None:
+    await fail(gates.limits(), "returns")
+    permitted = 0
+
+    async def two() -> bool:
+        nonlocal permitted
+        permitted += await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
+        return permitted == 2
+
+    await eventually(two, 5, what="a second probe")
+    (outage,) = await gates.outages()
+    closed_for = datetime.now(UTC) - outage["since"]
+    assert closed_for >= timedelta(milliseconds=RULES.first_ms + RULES.probe_ms), "one at a time"
+
+
+async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two_do(gates: Gates) -> None:
+    limits = gates.limits()
+    await call(limits, 1, "returns", MAINTENANCE)
+    refused = await call(gates.limits(), 2, "returns", None)
+    assert refused is not None
+    assert refused.outcome is OutcomeClass.MAINTENANCE
+    assert await call(gates.limits(), 2, "public", None) is None
+    await call(limits, 3, "notices", MAINTENANCE)
+    stopped = await call(gates.limits(), 2, "public", None)
+    assert stopped is not None
+    assert stopped.outcome is OutcomeClass.MAINTENANCE
+
+
+async def test_maintenance_lasts_as_long_as_the_portal_says(gates: Gates) -> None:
+    said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=90_000)
+    await call(gates.limits(), 1, "returns", said)
+    refused = await call(gates.limits(), 2, "returns", None)
+    assert refused is not None
+    assert 80_000 < (refused.retry_after_ms or 0) <= 90_001
+
+
+async def test_a_maintenance_window_closes_the_gate_while_it_lasts(gates: Gates) -> None:
+    now = datetime.now(UTC)
+    end = now + timedelta(seconds=1)
+    await gates.plan({"id": "mw_1", "from": now - timedelta(seconds=1), "to": end, "family": None})
+    limits = gates.limits()
+    refused = await call(limits, 1, "returns", None)
+    assert refused is not None
+    assert refused.outcome is OutcomeClass.MAINTENANCE
+    assert (await gates.line())["reason"] == "maintenance", "for those who read only the gate"
+
+    async def over() -> bool:
+        return await call(limits, 1, "returns", None) is None
+
+    await eventually(over, 10, what="the window is over and a probe was answered")
+    assert datetime.now(UTC) >= end
+    assert "reason" not in await gates.line()
+
+
+async def test_f09_a2_too_many_lowers_the_line_by_http_and_the_family_by_code(gates: Gates) -> None:
+    limits = gates.limits()
+    for n in range(5):
+        await call(limits, n, "returns", Refusal(OutcomeClass.RATE_LIMITED, http=429))
+    await call(gates.limits(), 1, "public", Refusal(OutcomeClass.RATE_LIMITED, code="RET13504", http=200))
+    line = await gates.line()
+    assert line["rate"] == 700, "once a second"
+    assert line["families"]["public"]["rate"] == pytest.approx(490)
+    assert "rate" not in line["families"]["returns"]
+
+
+async def test_an_error_that_several_clients_meet_is_not_counted_before_the_gate_closes(gates: Gates) -> None:
+    limits = gates.limits()
+    uses = [limits.use(LINE, "t_1", f"c_{n}") for n in range(6)]
+    for use in uses:
+        assert await use.permit("returns") is None
+        await use.saw("returns", ERROR)
+    explained = [await use.explained(ERROR, None) for use in uses]
+    assert {refusal.outcome for refusal in explained} == {OutcomeClass.LINE_DOWN}
+    lonely = gates.limits().use(LINE, "t_1", "c_1")
+    assert await lonely.permit("returns") is None
+    await lonely.saw("returns", ERROR)
+    assert await lonely.explained(ERROR, None) == ERROR
+
+
+async def test_a_call_costs_no_operation_of_its_own() -> None:
+    """1,000 calls by 50 units at once cost at most 200 operations, errors of single clients among them."""
+    store = MemoryUpstreams(RULES, lambda: datetime.now(UTC))
+    limits = RateLimits(store, {LINE: RATE}, time.monotonic, RULES)
+
+    async def unit(number: int) -> None:
+        for n in range(20):
+            await call(limits, number, "returns", ERROR if number == 1 and n % 3 == 0 else None)
+
+    await asyncio.gather(*(unit(number) for number in range(50)))
+    assert store.lines[LINE]["win"]["n"] > 0
+    assert store.operations <= 200
+
+
+async def test_what_a_lost_lease_would_have_told_is_told_by_the_next(gates: Gates) -> None:
+    store = gates.store
+    limits = gates.limits()
+    await call(limits, 1, "returns", ERROR)
+    genuine, store.lease = store.lease, _broken
+    limits._limits[LINE, "returns"]._permits = 0
+    with pytest.raises(ConnectionError):
+        await call(limits, 1, "returns", None)
+    store.lease = genuine
+    await call(limits, 2, "returns", None)
+    assert (await gates.family("returns"))["win"]["err"] == 1
+
+
+async def _broken(*_: object) -> dict[str, Any]:
+    raise ConnectionError
+
+
+async def test_the_newest_lease_reads_as_granted_and_a_closed_one_as_closed(gates: Gates) -> None:
+    after = await gates.store.lease(LINE, "returns", 5, Seen(), RATE)
+    assert isinstance(lease_of(after, "returns"), Granted)
+    await gates.store.close(LINE, None, "errors", 10_000)
+    after = await gates.store.lease(LINE, "returns", 5, Seen(), RATE)
+    assert isinstance(lease_of(after, "returns"), Closed)
