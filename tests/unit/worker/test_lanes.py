@@ -20,7 +20,7 @@ def test_a_client_runs_one_unit_at_a_time_in_log_order() -> None:
     assert first is not None
     assert first.offset == 0
     assert lanes.take() is None
-    lanes.release(first.client)
+    lanes.release(first)
     second = lanes.take()
     assert second is not None
     assert second.offset == 1
@@ -49,8 +49,49 @@ def test_a_revoked_partition_loses_what_is_queued_and_keeps_what_runs() -> None:
     assert lanes.take() is None
     lanes.offer(delivery("t", "c", 1, partition=1))
     assert lanes.take() is None, "the client still runs"
-    lanes.release(running.client)
+    lanes.release(running)
     assert lanes.take() is not None
+
+
+def unit_of(bucket: str, module: str, offset: int) -> Delivery:
+    return records.delivery(records.command(bucket=bucket, module=module), offset)
+
+
+def test_f08_a3_a_unit_that_another_bucket_fetches_needs_no_place_and_names_that_bucket() -> None:
+    lanes = Lanes()
+    lanes.offer(unit_of("b_1", "gstr2b", 0))
+    fetching = lanes.take()
+    lanes.offer(unit_of("b_2", "gstr2b", 1))
+    attached = lanes.take()
+    assert fetching is not None
+    assert attached is not None
+    assert (attached.offset, attached.attached_to) == (1, "b_1")
+    lanes.release(attached)
+    lanes.offer(unit_of("b_1", "notices", 2))
+    assert lanes.take() is None, "the end of an attached unit does not free the client"
+    lanes.release(fetching)
+    assert lanes.take() is not None
+
+
+def test_only_an_earlier_command_of_another_bucket_for_the_same_data_attaches() -> None:
+    lanes = Lanes()
+    lanes.offer(unit_of("b_1", "gstr2b", 0))
+    lanes.offer(unit_of("b_1", "gstr2b", 1))
+    lanes.offer(unit_of("b_2", "notices", 2))
+    taken = []
+    while (delivery := lanes.take()) is not None:
+        taken.append(delivery.attached_to)
+        lanes.release(delivery)
+    assert taken == [None, None, None]
+
+
+def test_a_revoked_partition_takes_its_attached_units_along() -> None:
+    lanes = Lanes()
+    lanes.offer(unit_of("b_1", "gstr2b", 0))
+    lanes.offer(unit_of("b_2", "gstr2b", 1))
+    lanes.drop([0])
+    assert lanes.take() is None
+    assert lanes.waiting == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.booleans()), max_size=60))
@@ -61,13 +102,13 @@ def test_everything_offered_runs_once_in_order_of_its_client(steps: list[tuple[s
     for offset, (tenant, client, end_one) in enumerate(steps):
         lanes.offer(delivery(tenant, client, offset))
         if end_one and running:
-            lanes.release(running.pop(0).client)
+            lanes.release(running.pop(0))
         while taken := lanes.take():
             assert taken.client not in {d.client for d in running}
             running.append(taken)
             done.setdefault(taken.client, []).append(taken.offset)
     while running:
-        lanes.release(running.pop(0).client)
+        lanes.release(running.pop(0))
         while taken := lanes.take():
             running.append(taken)
             done.setdefault(taken.client, []).append(taken.offset)

@@ -7,6 +7,7 @@ from sync_contracts.events import MAX_DELAY_MS
 from sync_contracts.outcomes import COUNTED_RETRIES, HUMAN_GATED, SUCCESSES, UNCOUNTED_RETRIES, Code, OutcomeClass
 from sync_contracts.units import Unit
 from sync_worker.execution.retry import (
+    DELAYS,
     Done,
     GiveUp,
     TryAgain,
@@ -140,4 +141,5 @@ def test_endings_without_a_call() -> None:
     assert isinstance(taken, TryAgain)
     assert (crashed.code, crashed.counted) == (Code.CRASH_LOOP, True)
     assert (taken.code, taken.counted) == (Code.CLIENT_SERIAL, False)
-    assert attached("b_2", 70_000, 10_000, 0.0) == TryAgain(Code.ATTACHED, False, 60_000, "bucket:b_2")
+    assert attached("b_2", 60_000, 0.0) == TryAgain(Code.ATTACHED, False, 60_000, "bucket:b_2")
+    assert attached("b_2", 0, 0.0) == TryAgain(Code.ATTACHED, False, DELAYS.attached_ms, "bucket:b_2")

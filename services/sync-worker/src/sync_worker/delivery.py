@@ -29,11 +29,15 @@ class LogRecord(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A command as it came: where it lies in the log, and the trace it belongs to."""
+    """A command as it came: where it lies in the log, and the trace it belongs to.
+
+    `attached_to`: the bucket whose earlier command, queued or running here, fetches the same dataset.
+    """
 
     origin: LogRecord
     command: Command
     traceparent: bytes | None = None
+    attached_to: str | None = None
 
     @property
     def partition(self) -> int:
@@ -54,3 +58,8 @@ class Delivery:
     def client(self) -> Client:
         """The lane: tenant and client."""
         return self.command.tenant, self.command.client
+
+    def fetches_for(self, other: "Delivery") -> bool:
+        """Whether this call brings what a unit of another bucket asks for too. Both are of one client."""
+        own, theirs = self.command, other.command
+        return own.bucket != theirs.bucket and own.module == theirs.module and own.params == theirs.params

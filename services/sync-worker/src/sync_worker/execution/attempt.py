@@ -144,6 +144,8 @@ class Attempts:
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
+        if delivery.attached_to is not None:
+            return Attempted(retry.attached(delivery.attached_to, 0, self._draw.random()))
         command = delivery.command
         module = self._modules.get(command.module)
         if module is None:
@@ -186,7 +188,7 @@ class Attempts:
         if preparing is None:
             return None
         bucket, until = preparing
-        return retry.attached(bucket, _ms(until), _ms(now), self._draw.random())
+        return retry.attached(bucket, int((until - now).total_seconds() * 1000), self._draw.random())
 
     async def _fetched(
         self, delivery: Delivery, module: SyncModule, request: Request, portal: Portal, parts: Parts
@@ -256,7 +258,3 @@ class Attempts:
 def _cooldown_s(module: str) -> int:
     info = MODULES.get(module)  # type: ignore[call-overload]
     return info.cooldown_s if info else 0
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

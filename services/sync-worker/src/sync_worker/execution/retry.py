@@ -57,6 +57,7 @@ class Delays(Struct, frozen=True):
     error_limit_ms: int = 300_000
     limited_ms: int = 1_500
     serial_ms: int = 3_000
+    attached_ms: int = 10_000
     maintenance_ms: int = 60_000
     session_cap_ms: int = 900_000
     preparing_ms: int = 60_000
@@ -177,10 +178,9 @@ def interrupted(jitter: float, delays: Delays = DELAYS) -> TryAgain:
     return TryAgain(Code.INTERRUPTED, False, _spread(delays.serial_ms, jitter))
 
 
-def attached(bucket: str, until_ms: int, now_ms: int, jitter: float, delays: Delays = DELAYS) -> Ending:
-    """The portal prepares the same data for another bucket: its result will be this one's."""
-    wait = max(until_ms - now_ms, delays.serial_ms)
-    return TryAgain(Code.ATTACHED, False, _spread(wait, jitter), cont=f"bucket:{bucket}")
+def attached(bucket: str, preparing_ms: int, jitter: float, delays: Delays = DELAYS) -> Ending:
+    """Another bucket fetches the same data, ready in about `preparing_ms` (0: not known): it will be this one's too."""
+    return TryAgain(Code.ATTACHED, False, _spread(max(preparing_ms, delays.attached_ms), jitter), f"bucket:{bucket}")
 
 
 def back_off(failures: int, jitter: float, delays: Delays = DELAYS) -> int:

@@ -129,7 +129,7 @@ class CommandIntake(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue
             self._offsets.start(delivery)
             await self._run_unit(delivery)
-            self._lanes.release(delivery.client)
+            self._lanes.release(delivery)
 
     async def _poll(self) -> None:
         self._regulate()

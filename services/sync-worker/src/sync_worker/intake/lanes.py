@@ -1,4 +1,8 @@
-"""Who runs next: one unit per client at a time, in log order, tenants served in turn. Pure."""
+"""Who runs next: one unit per client at a time, in log order, tenants served in turn. Pure.
+
+A unit whose dataset an earlier one of another bucket fetches is attached to that one. It needs no place in the lane:
+it only says so and finds the data at its next attempt.
+"""
 
 from collections import deque
 from collections.abc import Iterable
@@ -11,7 +15,8 @@ class Lanes:
 
     def __init__(self) -> None:
         self._queued: dict[Client, deque[Delivery]] = {}
-        self._running: set[Client] = set()
+        self._running: dict[Client, Delivery] = {}
+        self._attached: deque[Delivery] = deque()
         self._ready: dict[str, deque[Client]] = {}
         self._tenants: deque[str] = deque()
         self.waiting = 0
@@ -26,6 +31,10 @@ class Lanes:
         client = delivery.client
         queue = self._queued.get(client)
         self.waiting += 1
+        delivery.attached_to = self._fetching_bucket(delivery, queue or ())
+        if delivery.attached_to is not None:
+            self._attached.append(delivery)
+            return
         if queue is not None:
             queue.append(delivery)
             return
@@ -35,6 +44,9 @@ class Lanes:
 
     def take(self) -> Delivery | None:
         """The next delivery that may run, None when there is none. Its client is busy until `release`."""
+        if self._attached:
+            self.waiting -= 1
+            return self._attached.popleft()
         if not self._tenants:
             return None
         tenant = self._tenants.popleft()
@@ -48,26 +60,37 @@ class Lanes:
         delivery = queue.popleft()
         if not queue:
             del self._queued[client]
-        self._running.add(client)
+        self._running[client] = delivery
         self.waiting -= 1
         return delivery
 
-    def release(self, client: Client) -> None:
-        """The client's unit has ended; its next one becomes ready."""
-        self._running.discard(client)
+    def release(self, delivery: Delivery) -> None:
+        """A unit that was taken has ended; the next one of its client becomes ready."""
+        client = delivery.client
+        if self._running.get(client) is not delivery:
+            return
+        del self._running[client]
         if client in self._queued:
             self._make_ready(client)
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Forget what is queued from these partitions; what runs goes on."""
         gone = set(partitions)
-        kept = [d for queue in self._queued.values() for d in queue if d.partition not in gone]
+        queued = [*(d for queue in self._queued.values() for d in queue), *self._attached]
+        kept = [delivery for delivery in queued if delivery.partition not in gone]
         self._queued.clear()
+        self._attached.clear()
         self._ready.clear()
         self._tenants.clear()
         self.waiting = 0
         for delivery in kept:
             self.offer(delivery)
+
+    def _fetching_bucket(self, delivery: Delivery, queue: Iterable[Delivery]) -> str | None:
+        running = self._running.get(delivery.client)
+        if running is not None and running.fetches_for(delivery):
+            return running.command.bucket
+        return next((earlier.command.bucket for earlier in queue if earlier.fetches_for(delivery)), None)
 
     def _make_ready(self, client: Client) -> None:
         tenant = client[0]
