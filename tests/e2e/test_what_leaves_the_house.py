@@ -23,7 +23,7 @@ IDENTIFIERS = re.compile(
 """A GSTIN or a PAN."""
 CLIENT_COLLECTIONS = {"clients", "client_imports"}
 OWN_SECRETS = {"sandbox-gsp-secret", "sandbox-asp-secret"}
-OWN_PROCESSES = ("api", "dispatcher", "worker", "aggregator")
+OWN_PROCESSES = ("api", "dispatcher", "scheduler", "worker", "aggregator")
 SECRET_FIELDS = ("token", "app_key", "ek", "handle")
 LEAST_SECRETS = 20
 

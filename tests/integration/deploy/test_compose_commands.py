@@ -124,7 +124,7 @@ def test_every_service_becomes_healthy_or_ends_well(
     services: dict[str, Service], processes: dict[str, ServerProcess]
 ) -> None:
     assert processes.keys() == {name for name, service in services.items() if service.check}
-    assert {"sandbox", "api", "dispatcher", "aggregator", "worker-0", "worker-1"} == processes.keys()
+    assert {"sandbox", "api", "dispatcher", "scheduler", "aggregator", "worker-0", "worker-1"} == processes.keys()
     assert all(services[name].is_healthy() for name in processes)
 
 

@@ -17,6 +17,7 @@ SERVICE_OF = {
     "sandbox": "sandbox",
     "api": "api",
     "dispatcher": "dispatcher",
+    "scheduler": "scheduler",
     "aggregator": "aggregator",
     "worker": "worker-0",
 }

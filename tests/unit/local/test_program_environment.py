@@ -3,17 +3,19 @@
 import pytest
 from bucket_api.dispatch.settings import DispatchSettings
 from bucket_api.settings import Settings as ApiSettings
-from local_stack.programs import AGGREGATOR, API, DISPATCHER, SANDBOX, WORKER, Program, environment
+from local_stack.programs import AGGREGATOR, API, DISPATCHER, SANDBOX, SCHEDULER, WORKER, Program, environment
 from local_stack.settings import StackSettings
 from portal_sandbox.settings import Settings as SandboxSettings
 from pydantic_settings import BaseSettings
 from status_aggregator.settings import Settings as AggregatorSettings
+from sync_runtime.settings import RuntimeSettings
 from sync_worker.settings import Settings as WorkerSettings
 
 READERS: list[tuple[Program, type[BaseSettings]]] = [
     (SANDBOX, SandboxSettings),
     (API, ApiSettings),
     (DISPATCHER, DispatchSettings),
+    (SCHEDULER, RuntimeSettings),
     (AGGREGATOR, AggregatorSettings),
     (WORKER, WorkerSettings),
 ]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from local_stack.settings import StackSettings
 
-Role = Literal["sandbox", "api", "dispatcher", "aggregator", "worker"]
+Role = Literal["sandbox", "api", "dispatcher", "scheduler", "aggregator", "worker"]
 Inherits = Literal["nothing", "sandbox", "service"]
 """Which variables a process takes over from the shell: a server none, so that no setting of ours restarts it."""
 
@@ -95,6 +95,13 @@ DISPATCHER = Program(
     health_ports="dispatcher_health_port",
     slots="dispatchers",
 )
+SCHEDULER = Program(
+    role="scheduler",
+    module=("bucket_api", "schedule"),
+    environment=MappingProxyType({**_RUNTIME, **_HEALTH}),
+    ready_url=_READY,
+    health_ports="scheduler_health_port",
+)
 AGGREGATOR = Program(
     role="aggregator",
     module=("status_aggregator",),
@@ -123,7 +130,7 @@ WORKER = Program(
     health_ports="worker_health_port",
     slots="workers",
 )
-PROGRAMS = (SANDBOX, API, DISPATCHER, AGGREGATOR, WORKER)
+PROGRAMS = (SANDBOX, API, DISPATCHER, SCHEDULER, AGGREGATOR, WORKER)
 """In the order in which they start."""
 
 

@@ -53,6 +53,7 @@ class StackSettings(BaseSettings):
     """First of ten; slot n listens on this port + n. So do the next two."""
     aggregator_health_port: FirstPort = 18110
     worker_health_port: FirstPort = 18120
+    scheduler_health_port: Port = 18130
 
     sandbox_account: str = "sandbox-gsp"
     """Our access at the simulated GSP: made up, known to the sandbox from the start."""
@@ -87,7 +88,7 @@ class StackSettings(BaseSettings):
     ) -> Self:
         """A second whole stack beside the first: its own state and ports that are free now."""
         last = 5 + MOST_MEMBERS
-        first = free_run(last + 3 * MOST_SLOTS)
+        first = free_run(last + 3 * MOST_SLOTS + 1)
         kafka, controller, api, sandbox, control, mongo, *_ = range(first, first + last)
         return cls(
             state_dir=state_dir,
@@ -102,6 +103,7 @@ class StackSettings(BaseSettings):
             dispatcher_health_port=first + last,
             aggregator_health_port=first + last + MOST_SLOTS,
             worker_health_port=first + last + 2 * MOST_SLOTS,
+            scheduler_health_port=first + last + 3 * MOST_SLOTS,
             workers=workers,
             aggregators=aggregators,
             dispatchers=dispatchers,
