@@ -23,6 +23,8 @@ from sync_contracts.pages import Page, page_document, page_id, with_units
 from sync_contracts.topics import COMMANDS, EVENTS
 from sync_contracts.units import Fact, Unit, fold
 
+from tests.support.planted import FAR_AWAY_MS
+
 Refusal = Callable[[str, Outgoing], bool]
 
 
@@ -50,15 +52,17 @@ class PageWorld:
         tenant: str = "t_one",
         clients: int = 3,
         modules: Sequence[str] = ("gstr2b",),
+        period: str = "2026-10",
         per_page: int = 100,
         shard: int = 0,
-        trace: str | None = None,
+        **given: Any,
     ) -> ActiveBucket:
-        """A bucket whose units all wait for their first attempt."""
+        """A bucket whose units all wait for their first attempt. `given`: other fields of `ActiveBucket`."""
         names = [f"c_{bucket}_{i}" for i in range(clients)]
         parts = [tuple(names[i : i + per_page]) for i in range(0, clients, per_page)]
-        columns = tuple(Column(module, "2026-10") for module in modules)
-        added = ActiveBucket(bucket, tenant, shard, "RUN", columns, len(parts), trace)
+        columns = tuple(Column(module, period) for module in modules)
+        fields = {"creator": "user", "deadline_at": FAR_AWAY_MS, **given}
+        added = ActiveBucket(bucket, tenant, shard, "RUN", columns, len(parts), **fields)
         self.buckets[bucket] = added
         for number, part in enumerate(parts):
             rows = tuple(tuple(Unit(t=self.now_ms) for _ in modules) for _ in part)

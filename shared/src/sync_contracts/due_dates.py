@@ -1,4 +1,4 @@
-"""When data of a module and period is needed: a table of days, and whether a day is near. Pure.
+"""When data of a module and period is needed: a table of days; whether a day is near, or long past. Pure.
 
 Due dates get extended: `EXTENDED` overrides single months. Days are days in India.
 """
@@ -10,6 +10,7 @@ from typing import Final
 from sync_contracts.catalogue import Module
 
 NEAR: Final = timedelta(days=7)
+PAST: Final = timedelta(days=31)
 ALWAYS_NEAR: Final = frozenset({Module.NOTICES.value})
 """Live data with dates of its own that nobody knows before the data is here: a notice has a day to reply by."""
 DUE_DAY: Final[Mapping[str, int]] = {Module.GSTR2B.value: 20}
@@ -37,3 +38,9 @@ def is_near(module: str, period: str | None, today: date) -> bool:
         return True
     due = due_date(module, period)
     return due is not None and due - NEAR <= today <= due
+
+
+def is_history(module: str, period: str | None, today: date) -> bool:
+    """Whether the day by which the data was needed is more than a month past."""
+    due = due_date(module, period)
+    return due is not None and due + PAST < today

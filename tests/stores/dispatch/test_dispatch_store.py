@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from bucket_api.dispatch.backlog import Column, PageView
 from bucket_api.dispatch.fairness import Line
-from bucket_api.dispatch.store import DispatchStore, StoreUnavailable
+from bucket_api.dispatch.store import MOST_WEIGHT, WEIGHTS_EVERY, DispatchStore, StoreUnavailable
 from bucket_api.dispatch.takes import PageImage
 from motor.motor_asyncio import AsyncIOMotorClient
 from sync_contracts import collections
 from sync_contracts.collections import PAGE_VIEW
+from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import Page, page_document, with_units
 from sync_contracts.units import Fact, FactType, Unit
 from sync_runtime.indexes import create_missing
@@ -116,14 +117,52 @@ def number(image: PageImage) -> int:
     return image.view.page
 
 
-async def test_lines_are_read_with_rate_and_gate(database: Database) -> None:
+async def test_lines_are_read_with_rates_and_gates(database: Database) -> None:
     at = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-    await database["upstreams"].insert_many([{"_id": "u1", "rate": 100.0, "closed_until": at}, {"_id": "u2"}])
-    lines = await DispatchStore(database).lines()
-    assert sorted(lines, key=lambda line: line.closed_until_ms) == [
-        Line(None, 0),
-        Line(100.0, int(at.timestamp() * 1_000)),
+    families = {"notices": {"closed_until": at, "reason": "errors"}, "returns": {"rate": 5.0}}
+    upstreams: list[dict[str, Any]] = [
+        {"_id": "u1", "rate": 100.0, "closed_until": at, "reason": "maintenance"},
+        {"_id": "u2"},
+        {"_id": "u3", "families": families},
     ]
+    await database["upstreams"].insert_many(upstreams)
+    lines = {line.id: line for line in await DispatchStore(database).lines()}
+    at_ms = int(at.timestamp() * 1_000)
+    assert lines == {
+        "u1": Line(100.0, at_ms, "u1", probing=True),
+        "u2": Line(None, 0, "u2"),
+        "u3": Line(None, 0, "u3", {"notices": at_ms}),
+    }
+
+
+async def test_buckets_come_with_what_fairness_needs(database: Database) -> None:
+    summary = {"seq": 1, "at": 0, "p": 5, "w": 4, "d": 3, "r": 2, "s": 90, "f": 80, "c": 70, "h": ""}
+    changes = {"line_id": "up_2", "created_by": "us_7", "deadline_at": 77, "round": 3, "summary": summary}
+    await plant(database, Plan("b_1", "t_1", changes=changes))
+    await plant(database, Plan("b_2", "t_2"))
+    found = {bucket.id: bucket for bucket in await DispatchStore(database).active_buckets()}
+    first = found["b_1"]
+    assert (first.line, first.creator, first.deadline_at, first.round) == ("up_2", "us_7", 77, 3)
+    assert first.open_units == 14
+    assert found["b_2"].line == DEFAULT_LINE
+
+
+async def test_weights_of_tenants_are_read_at_once_for_a_new_tenant_and_now_and_then(database: Database) -> None:
+    for tenant, weight in (("t_1", 3), ("t_2", 10**9)):
+        await database["tenants"].insert_one({"_id": tenant, "weight": weight})
+    store = DispatchStore(database)
+
+    async def weights() -> dict[str, float]:
+        return {bucket.tenant: bucket.weight for bucket in await store.active_buckets()}
+
+    await plant(database, Plan("b_1", "t_1"))
+    assert await weights() == {"t_1": 3}
+    await plant(database, Plan("b_2", "t_2"))
+    await plant(database, Plan("b_3", "t_none"))
+    assert await weights() == {"t_1": 3, "t_2": MOST_WEIGHT, "t_none": 1}
+    await database["tenants"].update_one({"_id": "t_1"}, {"$set": {"weight": 5}})
+    seen = [(await weights())["t_1"] for _ in range(WEIGHTS_EVERY + 1)]
+    assert (seen[0], seen[-1]) == (3, 5)
 
 
 async def test_a_database_that_does_not_answer_is_told_from_an_empty_one() -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 from sync_contracts.catalogue import MODULES
-from sync_contracts.due_dates import ALWAYS_NEAR, DUE_DAY, DUE_DAY_AFTER_QUARTER, due_date, is_near
+from sync_contracts.due_dates import ALWAYS_NEAR, DUE_DAY, DUE_DAY_AFTER_QUARTER, due_date, is_history, is_near
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_notices_are_always_near_and_history_is_not() -> None:
     assert is_near("notices", None, today)
     assert not is_near("gstr2b", "2025-10", today)
     assert not is_near("return_register", "2026-27", today)
+
+
+def test_a_month_is_history_a_month_after_its_day() -> None:
+    assert not is_history("gstr2b", "2026-10", date(2026, 12, 21))
+    assert is_history("gstr2b", "2026-10", date(2026, 12, 22))
+    assert not is_history("notices", None, date(2026, 12, 22))
 
 
 def test_the_tables_name_modules_of_the_catalogue() -> None:

@@ -21,12 +21,75 @@ def scanned(*views: PageView, cost_ms: int = 0) -> Backlog:
 
 
 def front(backlog: Backlog, live: int = 0) -> list[tuple[int, int]]:
-    return backlog.front(lambda _page: live)
+    return next((front.pages for front in backlog.fronts(lambda _page: live)), [])
 
 
-def test_pages_with_retries_come_first_then_plan_order() -> None:
-    backlog = scanned(view(0, pending=5), view(1, pending=3, waiting=1), view(2, pending=2), view(3, waiting=1))
-    assert front(backlog) == [(1, 4), (3, 1), (0, 5), (2, 2)]
+def test_pages_with_retries_and_pages_of_new_work_take_turns_in_plan_order() -> None:
+    backlog = scanned(
+        view(0, pending=5), view(1, pending=3, waiting=1), view(2, pending=2), view(3, waiting=1), view(4, pending=1)
+    )
+    assert front(backlog) == [(1, 4), (0, 5), (3, 1), (2, 2), (4, 1)]
+
+
+def mixed(n_pages: int = 3) -> Backlog:
+    """Two columns, the first of which is urgent."""
+    bucket = replace(BUCKET, columns=(Column("notices"), Column("gstr2b", "2020-10")), n_pages=n_pages)
+    backlog = Backlog(bucket)
+    backlog.read_again(bucket, frozenset({0}))
+    backlog.scanned([view(page, pending=10) for page in range(n_pages)], NOW, 0)
+    return backlog
+
+
+def fronts(backlog: Backlog) -> dict[bool, list[int]]:
+    return {front.urgent: [page for page, _ in front.pages] for front in backlog.fronts(lambda _page: 0)}
+
+
+def test_urgent_columns_go_first_page_after_page() -> None:
+    backlog = mixed()
+    assert backlog.first_columns == frozenset({0})
+    assert fronts(backlog) == {True: [0, 1, 2], False: [0, 1, 2]}
+    backlog.first_columns_done(1)
+    assert fronts(backlog) == {True: [0, 2], False: [0, 1, 2]}
+    backlog.first_columns_done(0)
+    backlog.first_columns_done(2)
+    assert fronts(backlog) == {False: [0, 1, 2]}
+
+
+def test_another_round_and_other_urgent_columns_begin_with_all_pages() -> None:
+    backlog = mixed(1)
+    backlog.first_columns_done(0)
+    backlog.read_again(backlog.bucket, frozenset({0}))
+    assert True not in fronts(backlog)
+    backlog.read_again(replace(backlog.bucket, round=1), frozenset({0}))
+    assert True in fronts(backlog)
+    backlog.first_columns_done(0)
+    backlog.read_again(backlog.bucket, frozenset({1}))
+    assert True in fronts(backlog)
+
+
+def test_a_bucket_all_of_whose_columns_are_urgent_is_urgent_as_a_whole() -> None:
+    backlog = mixed()
+    backlog.read_again(backlog.bucket, frozenset({0, 1}))
+    assert backlog.first_columns is None
+    assert fronts(backlog) == {True: [0, 1, 2]}
+
+
+def test_pages_that_wait_for_a_gate_come_back_when_it_changes() -> None:
+    backlog = scanned(view(0, pending=3), view(1, pending=2))
+    backlog.gated(0, NOW + 60_000)
+    assert front(backlog) == [(1, 2)]
+    assert backlog.gated_units == 3
+    backlog.scanned([view(0, pending=3), view(1, pending=2)], NOW + 1_000, 0)
+    assert front(backlog) == [(1, 2)]
+    backlog.ungate()
+    assert backlog.gated_units == 0
+    backlog.scanned([view(0, pending=3), view(1, pending=2)], NOW + 2_000, 0)
+    assert front(backlog) == [(0, 3), (1, 2)]
+
+
+def test_due_units_and_the_oldest_of_them_are_known_after_a_scan() -> None:
+    backlog = scanned(view(0, pending=3, due=NOW - 70), view(1, waiting=2, due=NOW + 1), view(2, waiting=4))
+    assert (backlog.due_units, backlog.oldest_due) == (7, NOW - 70)
 
 
 def test_pages_without_a_due_unit_are_left_out() -> None:
@@ -114,6 +177,7 @@ def test_in_flight_is_the_sum_over_the_newest_views(scans: list[list[PageView]])
                 newest[seen.page] = seen
     assert backlog.in_flight == sum(seen.dispatched + seen.running for seen in newest.values())
     due = {page for page, seen in newest.items() if seen.due is not None and seen.due <= NOW}
-    assert {page for page, _ in backlog.front(lambda _page: 0, enough=1_000)} == {
+    found = backlog.fronts(lambda _page: 0, enough=1_000)
+    assert {page for front in found for page, _ in front.pages} == {
         page for page in due if newest[page].pending + newest[page].waiting
     }

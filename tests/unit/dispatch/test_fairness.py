@@ -1,132 +1,93 @@
-"""Windows and turns."""
+"""Windows: how much of a line each tenant may have in flight."""
 
-from collections import Counter
+from typing import Any
 
-from bucket_api.dispatch.fairness import (
-    LEAST_WINDOW,
-    QUANTUM,
-    TURNS,
-    Demand,
-    Line,
-    Rotation,
-    all_closed,
-    global_window,
-    tenant_window,
-)
+import pytest
+from bucket_api.dispatch.backlog import ActiveBucket
+from bucket_api.dispatch.fairness import LEAST_WINDOW, Line, Want, line_window, tenant_window, water_level
+from bucket_api.dispatch.shares import MEASURED_S, Load, Meter, Share, evenness, shares
 from hypothesis import given
 from hypothesis import strategies as st
 
-pages = st.lists(st.integers(0, 500), max_size=6).map(lambda sizes: list(enumerate(sizes)))
-rooms = st.integers(-50, 2_000)
+wants = st.lists(st.builds(Want, st.integers(0, 2_000), st.sampled_from((0.5, 1.0, 2.0, 5.0))), max_size=20)
 
 
-@st.composite
-def demands(draw: st.DrawFn) -> list[Demand]:
-    tenants = draw(st.integers(0, 12))
-    return [
-        Demand(f"t{n}", draw(rooms), {f"b{n}_{i}": draw(pages) for i in range(draw(st.integers(0, 3)))})
-        for n in range(tenants)
-    ]
+def load(tenant: str, due: int = 0, *, in_flight: int = 0, **given: Any) -> Load:
+    fields = {"control": "RUN", **given}
+    return Load(ActiveBucket(f"b_{tenant}", tenant, 0, columns=(), n_pages=1, **fields), in_flight, due)
 
 
-def can_dispatch(demand: Demand) -> bool:
-    return demand.room > 0 and any(units > 0 for queue in demand.buckets.values() for _, units in queue)
+def by_tenant(window: int, *loads: Load) -> dict[str, Share]:
+    return {tenant: share for (tenant, _), share in shares(loads, lambda _line: window).items()}
 
 
-def dense(tenant: str, room: int = 10_000) -> Demand:
-    return Demand(tenant, room, {f"b_{tenant}": [(page, 500) for page in range(20)]})
+def test_a_line_has_in_flight_what_it_can_do_in_a_mean_call_and_five_seconds() -> None:
+    assert line_window(Line(100.0), 1.0, 10_000) == 600
+    assert line_window(Line(None), 1.0, 10_000) == 10_000
+    assert line_window(Line(100.0, probing=True), 1.0, 10_000) == LEAST_WINDOW
 
 
-@given(demands())
-def test_grants_stay_within_room_supply_turns_and_pages(asked: list[Demand]) -> None:
-    granted = Rotation().grants(asked)
-
-    by_tenant: Counter[str] = Counter()
-    for grant in granted:
-        by_tenant[grant.tenant] += grant.units
-    for demand in asked:
-        assert by_tenant[demand.tenant] <= max(0, demand.room)
-    supply = {(b, page): units for d in asked for b, queue in d.buckets.items() for page, units in queue}
-    assert all(0 < grant.units <= supply[grant.bucket, grant.page] for grant in granted)
-    assert len({(g.bucket, g.page) for g in granted}) == len(granted) <= TURNS
-    assert sum(by_tenant.values()) <= TURNS * QUANTUM
+@given(st.integers(8, 10_000), wants)
+def test_every_tenant_that_wants_its_part_gets_it(window: int, asked: list[Want]) -> None:
+    level = water_level(window, asked)
+    weights = sum(want.weight for want in asked)
+    for want in asked:
+        assert level * want.weight >= min(want.units, window * want.weight / weights) - 1e-6
 
 
-@given(demands())
-def test_something_is_granted_whenever_somebody_can_dispatch(asked: list[Demand]) -> None:
-    assert bool(Rotation().grants(asked)) == any(map(can_dispatch, asked))
+@given(st.integers(8, 10_000), wants.filter(bool))
+def test_the_line_is_full_as_long_as_anybody_wants_more(window: int, asked: list[Want]) -> None:
+    level = water_level(window, asked)
+    used = sum(min(want.units, level * want.weight) for want in asked)
+    assert used == pytest.approx(min(window, sum(want.units for want in asked)))
 
 
-@given(demands())
-def test_nobody_starves(asked: list[Demand]) -> None:
-    """Whatever the others ask for, everybody who can dispatch is served within as many groups as there are tenants."""
-    rotation = Rotation()
-    served = {grant.tenant for _ in range(max(1, len(asked))) for grant in rotation.grants(asked)}
-    assert served == {demand.tenant for demand in asked if can_dispatch(demand)}
+def test_windows_follow_the_weights_of_plans() -> None:
+    found = by_tenant(600, load("a", 5_000, weight=3.0), load("b", 5_000), load("c", 5_000, weight=2.0))
+    assert {tenant: share.window for tenant, share in found.items()} == {"a": 300, "b": 100, "c": 200}
+    assert found["a"].part == 0.5
+    assert found["a"].of == 3
 
 
-@given(st.integers(2, 60), st.integers(5, 60))
-def test_tenants_with_enough_work_get_equal_shares(tenants: int, groups: int) -> None:
-    rotation = Rotation()
-    asked = [dense(f"t{n}") for n in range(tenants)]
-    units: Counter[str] = Counter()
-    for _ in range(groups * tenants // TURNS + tenants):
-        for grant in rotation.grants(asked):
-            units[grant.tenant] += grant.units
-    shares = [units[f"t{n}"] for n in range(tenants)]
-    assert max(shares) - min(shares) <= QUANTUM
-    jain = sum(shares) ** 2 / (tenants * sum(share * share for share in shares))
-    assert jain >= 0.95
+def test_f19_a2_a_tenant_alone_has_the_whole_line_and_so_has_one_beside_an_idle_tenant() -> None:
+    assert by_tenant(600, load("a", 5_000))["a"].window == 600
+    assert by_tenant(600, load("a", 5_000), load("idle"))["a"].window == 600
+    assert by_tenant(600, load("a", 5_000), load("small", 10))["a"].window == 590
 
 
-def test_a_newcomer_is_served_in_the_next_group() -> None:
-    rotation = Rotation()
-    busy = [dense(f"t{n}") for n in range(50)]
-    for _ in range(7):
-        rotation.grants(busy)
-    newcomer = Demand("new", 8, {"b_new": [(0, 5)]})
-    assert ("new", 5) in {(grant.tenant, grant.units) for grant in rotation.grants([*busy, newcomer])}
+def test_who_comes_back_has_its_part_at_once_beside_those_who_borrowed_it() -> None:
+    found = by_tenant(600, load("a", 5_000, in_flight=600), load("b", 5_000))
+    assert found["b"].room == 300
+    assert found["a"].room < 0
 
 
-def test_buckets_of_a_tenant_take_turns() -> None:
-    rotation = Rotation()
-    asked = Demand("t", 10_000, {"big": [(0, 500), (1, 500), (2, 500)], "small": [(0, 30)], "other": [(0, 500)]})
-    granted = {(grant.bucket, grant.page): grant.units for grant in rotation.grants([asked])}
-    assert granted["small", 0] == 30
-    assert sum(units for (bucket, _), units in granted.items() if bucket == "big") >= 300
-    assert granted["other", 0] >= 300
+def test_f41_a2_a_paused_bucket_holds_no_share() -> None:
+    found = by_tenant(600, load("a", 5_000), load("b", 5_000, in_flight=0, control="PAUSE"))
+    assert found.keys() == {"a"}
+    assert (found["a"].window, found["a"].part, found["a"].of) == (600, 1.0, 1)
 
 
-def test_turns_of_one_page_are_joined() -> None:
-    granted = Rotation().grants([dense("t")])
-    assert [(grant.page, grant.units) for grant in granted] == [(0, 500), (1, 300)]
+def test_tenants_of_another_line_take_nothing_away() -> None:
+    found = by_tenant(600, load("a", 5_000), load("b", 5_000, line="up_other"))
+    assert {share.window for share in found.values()} == {600}
 
 
-def test_a_tenant_of_many_nearly_empty_pages_leaves_turns_to_others() -> None:
-    sparse = Demand("sparse", 1_000, {"b": [(page, 1) for page in range(100)]})
-    rotation = Rotation()
-    groups = [rotation.grants([sparse, dense("dense")]) for _ in range(2)]
-    assert {grant.tenant for group in groups for grant in group} == {"sparse", "dense"}
+def test_the_least_window_keeps_small_tenants_moving() -> None:
+    assert tenant_window(600, 0.6, 1.0) == LEAST_WINDOW
+    assert tenant_window(600, 1_000.0, 2.0) == 600
 
 
-def test_an_ended_tenant_is_forgotten() -> None:
-    rotation = Rotation()
-    rotation.grants([dense("a"), dense("b")])
-    rotation.keep({"b"}, {"b_b"})
-    assert rotation.grants([dense("b"), dense("a")])[0].tenant == "a"
+def test_the_meter_forgets_after_a_minute() -> None:
+    meter = Meter()
+    meter.add(("a", "l"), 5, 1_000)
+    meter.add(("a", "l"), 3, 1_999)
+    meter.add(("b", "l"), 2, 30_000)
+    assert meter.units(31_000) == {("a", "l"): 8, ("b", "l"): 2}
+    assert meter.units(1_000 + MEASURED_S * 1_000) == {("b", "l"): 2}
+    assert meter.units(300_000) == {}
 
 
-def test_windows() -> None:
-    assert global_window([], 1.0, 10_000) == 10_000
-    assert global_window([Line(100.0)], 1.0, 10_000) == 600
-    assert global_window([Line(100.0), Line(50.0)], 1.0, 10_000) == 900
-    assert global_window([Line(100.0), Line(None)], 1.0, 10_000) == 10_000
-    assert tenant_window(600, 3) == 200
-    assert tenant_window(600, 0) == 600
-    assert tenant_window(600, 1_000) == LEAST_WINDOW
-
-
-def test_lines_are_closed_only_when_every_known_one_is() -> None:
-    assert not all_closed([], 5)
-    assert all_closed([Line(closed_until_ms=6)], 5)
-    assert not all_closed([Line(closed_until_ms=6), Line(closed_until_ms=5)], 5)
+def test_evenness_is_jains_index() -> None:
+    assert evenness([3.0, 3.0, 3.0]) == pytest.approx(1)
+    assert evenness([1.0, 0.0, 0.0, 0.0]) == 0.25
+    assert evenness([]) == 1

@@ -11,7 +11,7 @@ UNIT = (4, 2)
 
 def noted(attempt: int = 1, v: int = 1, now: int = 0) -> Memory:
     memory = Memory()
-    memory.note(PAGE, "t", v, [(UNIT, attempt)], now)
+    memory.note(PAGE, v, [(UNIT, attempt)], now)
     return memory
 
 
@@ -20,13 +20,13 @@ def test_an_entry_lasts_ten_minutes_and_twice_as_long_with_each_repeat_up_to_an_
     now = 0
     lasted = []
     for _ in range(5):
-        end = memory.note(PAGE, "t", 1, [(UNIT, 1)], now)
+        end = memory.note(PAGE, 1, [(UNIT, 1)], now)
         lasted.append((end - now) // 60_000)
         assert memory.live(PAGE, end - 1) == 1
         assert memory.live(PAGE, end) == 0
         now = end
     assert lasted == [10, 20, 40, 60, 60]
-    assert memory.note(PAGE, "t", 1, [(UNIT, 2)], now) - now == EXPIRY_MS, "another attempt starts anew"
+    assert memory.note(PAGE, 1, [(UNIT, 2)], now) - now == EXPIRY_MS, "another attempt starts anew"
     assert LONGEST_EXPIRY_MS == 3_600_000
 
 
@@ -67,7 +67,7 @@ def test_a_failed_send_is_forgotten_but_not_a_later_attempt() -> None:
 def test_ended_buckets_are_forgotten() -> None:
     memory = noted()
     memory.keep_buckets({"b", "c"})
-    assert memory.in_flight(0) == {"t": 1}
+    assert memory.in_flight(0) == {PAGE[0]: 1}
     memory.keep_buckets({"c"})
     assert memory.in_flight(0) == {}
 
@@ -84,7 +84,7 @@ class MemoryAgainstModel(RuleBasedStateMachine):
     @rule(page=st.integers(0, 1), ci=st.integers(0, 3), attempt=st.integers(1, 3))
     def note(self, page: int, ci: int, attempt: int) -> None:
         key = ("b", page)
-        end = self.memory.note(key, "t", 1, [((ci, 0), attempt)], self.now)
+        end = self.memory.note(key, 1, [((ci, 0), attempt)], self.now)
         self.model[key, (ci, 0)] = (attempt, end)
 
     @rule(page=st.integers(0, 1), ci=st.integers(0, 3), attempt=st.integers(1, 3))
@@ -124,6 +124,6 @@ TestMemoryAgainstModel = MemoryAgainstModel.TestCase
 def test_the_newest_note_of_a_unit_wins(attempts: list[int]) -> None:
     memory = Memory()
     for attempt in attempts:
-        memory.note(PAGE, "t", 1, [(UNIT, attempt)], 0)
+        memory.note(PAGE, 1, [(UNIT, attempt)], 0)
     assert memory.held(PAGE)[UNIT].attempt == attempts[-1]
     assert memory.live(PAGE, 0) == 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bucket_api.dispatch.backlog import Column
+from bucket_api.dispatch.backlog import Column, in_turn
 from bucket_api.dispatch.memory import Entry
 from bucket_api.dispatch.takes import PageImage, column_order, image_from, take
 from hypothesis import given
@@ -27,12 +27,12 @@ def test_a_clients_units_go_out_cheap_first_whatever_the_order_on_screen() -> No
     assert column_order(columns) == (2, 1, 3, 0)
 
 
-def test_retries_come_before_new_work_then_plan_order() -> None:
+def test_retries_and_new_work_take_turns_in_plan_order() -> None:
     seen = image((Unit("W", 0), Unit("W", 2, t=5)), (Unit("S", 1), Unit("W", 1_000)), (Unit("W", 1_003), Unit("D", 1)))
     assert [(unit.address, unit.attempt) for unit in seen.waiting] == [
         ((0, 1), 3),
-        ((2, 0), 1_004),
         ((0, 0), 1),
+        ((2, 0), 1_004),
         ((1, 1), 1_001),
     ]
 
@@ -75,6 +75,27 @@ def test_a_remembered_earlier_attempt_does_not_block_the_next() -> None:
     assert take(image((Unit("W", 1),)), {(0, 0): Entry(1, 10, NOW + 1)}, 5, NOW).units[0].attempt == 2
 
 
+def test_neither_retries_nor_new_work_keep_the_other_waiting() -> None:
+    rows = [(Unit("W", 1), Unit("W", 0)) for _ in range(40)]
+    for limit in (2, 10, 41):
+        taken = [unit.attempt for unit in take(image(*rows), {}, limit, NOW).units]
+        assert abs(taken.count(1) - taken.count(2)) <= 1
+
+
+def test_columns_whose_family_is_closed_wait_for_it_and_the_others_go_on() -> None:
+    seen = image((Unit("W", 0), Unit("W", 0)), (Unit("W", 0), Unit("W", 1)))
+    taken = take(seen, {}, 10, NOW, closed={1: NOW + 60})
+    assert [unit.address for unit in taken.units] == [(0, 0), (1, 0)]
+    assert (taken.gated, taken.next_due) == (True, NOW + 60)
+    assert not take(seen, {}, 10, NOW, closed={7: NOW + 60}).gated
+
+
+def test_only_some_columns_are_looked_at_when_others_come_later() -> None:
+    seen = image((Unit("W", 0), Unit("W", 0)), (Unit("S", 1), Unit("W", 0)))
+    taken = take(seen, {}, 10, NOW, only={0})
+    assert ([unit.address for unit in taken.units], taken.next_due) == ([(0, 0)], None)
+
+
 units = st.builds(
     Unit,
     s=st.sampled_from("WDRSFC"),
@@ -100,12 +121,11 @@ def test_exactly_the_first_due_units_that_are_not_remembered_are_taken(
         free = entry is None or entry.attempt < unit.a + 1 or entry.expires_at <= NOW
         return unit.s == "W" and unit.t <= NOW and unit.a % 1000 < 900 and free
 
-    eligible = [
-        ((ci, mi), unit.a + 1)
-        for retried in (True, False)
-        for ci, row in enumerate(rows)
-        for mi, unit in enumerate(row)
-        if bool(unit.a % 1000) == retried and may_go(ci, mi, unit)
-    ]
+    places = [(ci, mi, unit) for ci, row in enumerate(rows) for mi, unit in enumerate(row)]
+    waiting = [(ci, mi, unit) for ci, mi, unit in places if unit.s == "W" and unit.a % 1000 < 900]
+    in_order = in_turn(
+        [each for each in waiting if each[2].a % 1000], [each for each in waiting if not each[2].a % 1000]
+    )
+    eligible = [((ci, mi), unit.a + 1) for ci, mi, unit in in_order if may_go(ci, mi, unit)]
     assert [(unit.address, unit.attempt) for unit in taken.units] == eligible[:limit]
     assert (taken.next_due == NOW) == (len(eligible) > limit)

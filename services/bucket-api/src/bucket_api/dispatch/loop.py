@@ -13,11 +13,16 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from bucket_api.dispatch.backlog import ActiveBucket, Backlog, PageView
-from bucket_api.dispatch.fairness import Demand, Grant, Line, Rotation, all_closed, global_window, tenant_window
+from bucket_api.dispatch.fairness import Line
+from bucket_api.dispatch.gates import Gates
 from bucket_api.dispatch.memory import Memory
 from bucket_api.dispatch.messages import PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
+from bucket_api.dispatch.shares import Load, Meter, Owner, Share, shares
+from bucket_api.dispatch.standing import Standing, standing_of
 from bucket_api.dispatch.takes import PageImage, WaitingUnit, take
+from bucket_api.dispatch.turns import Demand, Grant, Offer, Rotation, path_of
+from bucket_api.dispatch.urgency import urgent_columns
 
 REFRESH_MS: Final = 500
 RETRY_SEND_MS: Final = 1_000
@@ -37,7 +42,7 @@ class Source(Protocol):
 
 
 class Tick(Struct, frozen=True):
-    """What a step did. `again`: there is more to do at once. `closed`: no line takes calls."""
+    """What a step did. `again`: there is more to do at once. `closed`: no line of a running bucket takes calls."""
 
     again: bool
     dispatched: int = 0
@@ -63,15 +68,14 @@ class Dispatcher:
         self._publisher = publisher
         self._elapsed_ms = elapsed_ms
         self._memory = memory
-        self._mean_call_s = mean_call_s
-        self._window_without_rate = window_without_rate
+        self._gates = Gates(mean_call_s, window_without_rate)
         self._rotation = Rotation()
+        self._meter = Meter()
         self._shards: frozenset[int] = frozenset()
         self._wanted_shards = self._shards
+        self._others: Sequence[ActiveBucket] = ()
         self._backlogs: dict[str, Backlog] = {}
         self._images: OrderedDict[tuple[str, int], PageImage] = OrderedDict()
-        self._lines: Sequence[Line] = ()
-        self._window = 0
         self._refresh_at = 0
         self._send_at = 0
 
@@ -105,25 +109,34 @@ class Dispatcher:
         if not await self._publisher.settle():
             self._send_at = now_ms + RETRY_SEND_MS
             return Tick(again=False)
-        if all_closed(self._lines, now_ms):
+        demands = self._demands(now_ms)
+        if demands is None:
             return Tick(again=False, closed=True)
-        return await self._dispatch(now_ms)
+        return await self._dispatch(demands, now_ms)
+
+    def standing(self, now_ms: int) -> Standing:
+        """Shares, lines and the oldest due unit, as far as this process serves them."""
+        backlogs = self._backlogs.values()
+        return standing_of(backlogs, self._shares(now_ms), self._meter.units(now_ms), self._gates, now_ms)
 
     async def _refresh(self, now_ms: int) -> None:
         """Read buckets and lines; a bucket read as paused or cancelled gives no unit from here on."""
         active = await self._source.active_buckets()
-        self._lines = await self._source.lines()
-        owned = {bucket.id: bucket for bucket in active if bucket.shard in self._shards}
-        backlogs = {}
-        for bucket in owned.values():
-            backlogs[bucket.id] = self._backlogs.get(bucket.id) or Backlog(bucket)
-            backlogs[bucket.id].bucket = bucket
-        self._backlogs = backlogs
+        changed = self._gates.read_again(await self._source.lines())
+        known, self._backlogs = self._backlogs, {}
+        for bucket in active:
+            if bucket.shard in self._shards:
+                backlog = self._backlogs[bucket.id] = known.get(bucket.id) or Backlog(bucket)
+                backlog.read_again(bucket, urgent_columns(bucket, now_ms))
+                if bucket.line in changed:
+                    backlog.ungate()
+        self._others = [bucket for bucket in active if bucket.shard not in self._shards]
         self._memory.keep_buckets({bucket.id for bucket in active})
-        self._rotation.keep({bucket.tenant for bucket in owned.values()}, owned)
-        running = {bucket.tenant for bucket in active if bucket.control == "RUN"}
-        window = global_window(self._lines, self._mean_call_s, self._window_without_rate)
-        self._window = tenant_window(window, len(running))
+        self._rotation.keep(
+            path_of(_owner(bucket), bucket.creator, urgent=urgent, bucket=bucket.id)
+            for bucket in (backlog.bucket for backlog in self._backlogs.values())
+            for urgent in (True, False)
+        )
         self._refresh_at = now_ms + REFRESH_MS
 
     async def _scan(self, now_ms: int) -> None:
@@ -172,8 +185,8 @@ class Dispatcher:
         while len(self._images) > CACHED_IMAGES:
             self._images.popitem(last=False)
 
-    async def _dispatch(self, now_ms: int) -> Tick:
-        grants = self._rotation.grants(self._demands(now_ms))
+    async def _dispatch(self, demands: Sequence[Demand], now_ms: int) -> Tick:
+        grants = self._rotation.grants(demands)
         if not grants:
             return Tick(again=False)
         images = await self._images_of(grants)
@@ -190,46 +203,72 @@ class Dispatcher:
         taken = sum(len(batch.units) for batch in batches)
         return Tick(again=not lost, dispatched=taken - n_lost, lost=n_lost, batches=len(batches))
 
-    def _demands(self, now_ms: int) -> list[Demand]:
-        """What each tenant could dispatch; the room of a tenant counts what is in flight in all of its buckets."""
-        in_flight = self._memory.in_flight(now_ms)
-        fronts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    def _shares(self, now_ms: int) -> dict[Owner, Share]:
+        """What each tenant may have in flight; of other shards' buckets only their open units are known."""
+        held = self._memory.in_flight(now_ms)
+        own = (
+            Load(backlog.bucket, backlog.in_flight + held.get(bucket, 0), backlog.due_units)
+            for bucket, backlog in self._backlogs.items()
+        )
+        return shares([*own, *(Load(bucket, 0, bucket.open_units) for bucket in self._others)], self._gates.window)
+
+    def _demands(self, now_ms: int) -> list[Demand] | None:
+        """What each tenant could dispatch; None when every line is closed."""
+        allowed = self._shares(now_ms)
+        offers: dict[Owner, list[Offer]] = {}
+        closed = running = 0
         for bucket, backlog in self._backlogs.items():
-            tenant = backlog.bucket.tenant
-            in_flight[tenant] = in_flight.get(tenant, 0) + backlog.in_flight
-            if backlog.runs:
-                fronts.setdefault(tenant, {})[bucket] = backlog.front(partial(self._live, bucket, now_ms))
-        return [Demand(tenant, self._window - in_flight[tenant], buckets) for tenant, buckets in fronts.items()]
+            if not backlog.runs:
+                continue
+            running += 1
+            owner = _owner(backlog.bucket)
+            if self._gates.is_closed(backlog.bucket.line, now_ms):
+                closed += 1
+            elif allowed[owner].room > 0:
+                fronts = backlog.fronts(partial(self._live, bucket, now_ms))
+                offered = [Offer(bucket, front.pages, backlog.bucket.creator, front.urgent) for front in fronts]
+                offers.setdefault(owner, []).extend(offered)
+        if running and closed == running:
+            return None
+        return [
+            Demand(tenant, allowed[tenant, line].room, offered, allowed[tenant, line].weight, line)
+            for (tenant, line), offered in offers.items()
+        ]
 
     def _live(self, bucket: str, now_ms: int, page: int) -> int:
         return self._memory.live((bucket, page), now_ms)
 
     async def _images_of(self, grants: Sequence[Grant]) -> list[PageImage | None]:
         """The pages of the grants, from the cache where the view says that nothing has changed."""
-        missing = []
+        missing: dict[tuple[str, int], tuple[ActiveBucket, int]] = {}
         for grant in grants:
             backlog = self._backlogs[grant.bucket]
             image, view = self._images.get((grant.bucket, grant.page)), backlog.view(grant.page)
             if image is None or view is None or image.view.v < view.v:
-                missing.append((backlog.bucket, grant.page))
-        await self._load(missing)
+                missing[grant.bucket, grant.page] = (backlog.bucket, grant.page)
+        await self._load(list(missing.values()))
         return [self._images.get((grant.bucket, grant.page)) for grant in grants]
 
     def _take(self, grant: Grant, image: PageImage | None, now_ms: int) -> PageBatch | None:
         key = (grant.bucket, grant.page)
         backlog = self._backlogs[grant.bucket]
+        bucket = backlog.bucket
         if image is None:  # purged since the scan
             backlog.next_due(grant.page, None)
             return None
-        taken = take(image, self._memory.held(key), grant.units, now_ms)
+        only = backlog.first_columns if grant.urgent else None
+        closed = self._gates.closed_columns(bucket.line, bucket.columns, now_ms)
+        taken = take(image, self._memory.held(key), grant.units, now_ms, closed=closed, only=only)
+        self._rotation.settle(grant, len(taken.units))
         again_at = taken.next_due
         if taken.units:
             attempts = [(unit.address, unit.attempt) for unit in taken.units]
-            expires_at = self._memory.note(key, grant.tenant, image.view.v, attempts, now_ms)
+            expires_at = self._memory.note(key, image.view.v, attempts, now_ms)
             again_at = min(again_at or expires_at, expires_at)
+            self._meter.add(_owner(bucket), len(taken.units), now_ms)
         if again_at is None or again_at > now_ms:
-            backlog.next_due(grant.page, again_at)
-        return PageBatch(backlog.bucket, grant.page, image.clients, taken.units) if taken.units else None
+            _put_off(backlog, grant.page, again_at, gated=taken.gated, first=only is not None)
+        return PageBatch(bucket, grant.page, image.clients, taken.units) if taken.units else None
 
     def _take_back(self, batch: PageBatch, units: Sequence[WaitingUnit]) -> None:
         """Commands that may not have been sent: forget them, so that the same attempts are taken again."""
@@ -237,3 +276,17 @@ class Dispatcher:
         self._memory.drop(key, [(unit.address, unit.attempt) for unit in units])
         if backlog := self._backlogs.get(batch.bucket.id):
             backlog.next_due(batch.page, 0)
+
+
+def _owner(bucket: ActiveBucket) -> Owner:
+    return bucket.tenant, bucket.line
+
+
+def _put_off(backlog: Backlog, page: int, until: int | None, *, gated: bool, first: bool) -> None:
+    """Nothing more of a page may go now, or (`first`) nothing of the columns that go first."""
+    if first:
+        backlog.first_columns_done(page)
+    elif gated and until is not None:
+        backlog.gated(page, until)
+    else:
+        backlog.next_due(page, until)

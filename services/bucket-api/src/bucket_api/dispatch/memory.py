@@ -33,10 +33,9 @@ class Entry(Struct, gc=False, frozen=True):
 class _PageEntries:
     """Entries of one page. `v`: the page's version whose units were compared last."""
 
-    __slots__ = ("_count", "_until", "entries", "tenant", "v")
+    __slots__ = ("_count", "_until", "entries", "v")
 
-    def __init__(self, tenant: str, v: int) -> None:
-        self.tenant = tenant
+    def __init__(self, v: int) -> None:
         self.v = v
         self.replace({})
 
@@ -79,15 +78,15 @@ class Memory:
         return page.live(now_ms) if page else 0
 
     def in_flight(self, now_ms: int) -> dict[str, int]:
-        """Live entries by tenant."""
+        """Live entries by bucket."""
         counts: dict[str, int] = {}
-        for page in self._pages.values():
-            counts[page.tenant] = counts.get(page.tenant, 0) + page.live(now_ms)
+        for (bucket, _), page in self._pages.items():
+            counts[bucket] = counts.get(bucket, 0) + page.live(now_ms)
         return counts
 
-    def note(self, key: PageKey, tenant: str, v: int, taken: Iterable[Take], now_ms: int) -> int:
+    def note(self, key: PageKey, v: int, taken: Iterable[Take], now_ms: int) -> int:
         """These attempts of a page image of version `v` are about to be sent. Returns when the first one expires."""
-        page = self._pages.setdefault(key, _PageEntries(tenant, v))
+        page = self._pages.setdefault(key, _PageEntries(v))
         page.v = max(page.v, v)
         entries = dict(page.entries)
         first = now_ms + self._longest_expiry_ms

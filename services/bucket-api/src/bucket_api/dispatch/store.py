@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo.errors import PyMongoError
-from sync_contracts.collections import BUCKET_PAGES, BUCKETS, PAGE_VIEW, UPSTREAMS
+from sync_contracts.collections import BUCKET_PAGES, BUCKETS, PAGE_VIEW, TENANTS, UPSTREAMS
+from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import page_id
 
 from bucket_api.dispatch.backlog import ActiveBucket, Column, PageView
@@ -15,9 +16,18 @@ from bucket_api.dispatch.takes import PageImage, column_order, image_from, view_
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
-_BUCKET_FIELDS: Final = ("tenant_id", "shard", "control", "columns", "n_pages", "trace")
+_BUCKET_FIELDS: Final = (
+    *("tenant_id", "shard", "control", "columns", "n_pages", "trace"),
+    *("line_id", "created_by", "deadline_at", "round", "summary.p", "summary.w", "summary.d", "summary.r"),
+)
 _VIEW_FIELDS: Final = ("b", "p", "v", "cp", "cw", "cd", "cr", "due")
 _VIEW_INDEX: Final = [(field, 1) for field in PAGE_VIEW]
+
+
+LEAST_WEIGHT: Final = 0.01
+MOST_WEIGHT: Final = 100.0
+WEIGHTS_EVERY: Final = 20
+"""Readings of the buckets, two a second, between two readings of the weights."""
 
 
 class StoreUnavailable(ConnectionError):
@@ -27,10 +37,16 @@ class StoreUnavailable(ConnectionError):
 
 
 class DispatchStore:
-    """Buckets, page views and pages. The database is opened with majority concerns by the composition root."""
+    """Buckets, page views and pages. The database is opened with majority concerns by the composition root.
+
+    The weights of tenants are read now and then, and at once for a tenant not yet known.
+    """
 
     def __init__(self, database: Database) -> None:
+        self._weights: dict[str, float] = {}
+        self._until_weights = 0
         self._buckets = database[BUCKETS.name]
+        self._tenants = database[TENANTS.name]
         self._pages = database[BUCKET_PAGES.name]
         self._upstreams = database[UPSTREAMS.name]
 
@@ -38,11 +54,12 @@ class DispatchStore:
         """All buckets that have not ended, of all shards."""
         running = {"active": True, "shard": {"$gte": 0}, "status": "RUNNING"}
         documents = await _all(self._buckets.find(running, dict.fromkeys(_BUCKET_FIELDS, 1)))
-        return [bucket_from(document) for document in documents]
+        weights = await self._weights_of({document["tenant_id"] for document in documents})
+        return [bucket_from(document, weights[document["tenant_id"]]) for document in documents]
 
     async def lines(self) -> list[Line]:
         """The upstream accounts with their rates and gates."""
-        fields = {"rate": 1, "closed_until": 1}
+        fields = {"rate": 1, "closed_until": 1, "reason": 1, "families": 1}
         return [line_from(document) for document in await _all(self._upstreams.find({}, fields))]
 
     async def views(self, buckets: Sequence[str]) -> dict[str, list[PageView]]:
@@ -59,8 +76,22 @@ class DispatchStore:
         ids = [page_id(bucket.id, page) for bucket, page in wanted]
         return [image_from(page, orders[page["b"]]) for page in await _all(self._pages.find({"_id": {"$in": ids}}))]
 
+    async def _weights_of(self, tenants: set[str]) -> Mapping[str, float]:
+        self._until_weights -= 1
+        if self._until_weights < 0 or tenants - self._weights.keys():
+            wanted = {"_id": {"$in": sorted(tenants)}}
+            found = await _all(self._tenants.find(wanted, {"weight": 1}))
+            self._weights = dict.fromkeys(tenants, 1.0) | {each["_id"]: weight_from(each) for each in found}
+            self._until_weights = WEIGHTS_EVERY
+        return self._weights
 
-def bucket_from(document: Mapping[str, Any]) -> ActiveBucket:
+
+def weight_from(document: Mapping[str, Any]) -> float:
+    """The weight of a tenant's plan, within bounds; 1 without one."""
+    return min(max(float(document.get("weight") or 1), LEAST_WEIGHT), MOST_WEIGHT)
+
+
+def bucket_from(document: Mapping[str, Any], weight: float) -> ActiveBucket:
     """The part of a bucket document that dispatch needs."""
     return ActiveBucket(
         id=document["_id"],
@@ -70,13 +101,33 @@ def bucket_from(document: Mapping[str, Any]) -> ActiveBucket:
         columns=tuple(Column(column["module"], column["period"]) for column in document["columns"]),
         n_pages=document["n_pages"],
         trace=document.get("trace"),
+        line=document.get("line_id", DEFAULT_LINE),
+        weight=weight,
+        creator=document["created_by"],
+        open_units=sum(document["summary"].values()),
+        deadline_at=document["deadline_at"],
+        round=document["round"],
     )
 
 
 def line_from(document: Mapping[str, Any]) -> Line:
-    """A line; `closed_until` is a date in the database."""
-    closed_until: datetime | None = document.get("closed_until")
-    return Line(document.get("rate"), int(closed_until.timestamp() * 1000) if closed_until else 0)
+    """A line. A gate that keeps its reason after its time is half open: only a call that succeeds opens it."""
+    closed_until = _epoch_ms(document.get("closed_until"))
+    return Line(
+        rate_per_s=document.get("rate"),
+        closed_until_ms=closed_until,
+        id=document["_id"],
+        families={
+            name: _epoch_ms(family["closed_until"])
+            for name, family in document.get("families", {}).items()
+            if family.get("closed_until")
+        },
+        probing=document.get("reason") is not None,
+    )
+
+
+def _epoch_ms(at: datetime | None) -> int:
+    return int(at.timestamp() * 1000) if at else 0
 
 
 async def _all(cursor: Any) -> list[dict[str, Any]]:

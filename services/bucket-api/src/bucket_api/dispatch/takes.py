@@ -1,13 +1,13 @@
 """Which units of a page go out now, in which order. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from sync_contracts.catalogue import MODULES
 from sync_contracts.units import ATTEMPTS_PER_ROUND, DEFAULT_LIMITS, WAITING
 
-from bucket_api.dispatch.backlog import Column, PageView
+from bucket_api.dispatch.backlog import Column, PageView, in_turn
 from bucket_api.dispatch.memory import Address, Entry
 
 MAX_ATTEMPTS: Final = DEFAULT_LIMITS.max_attempts
@@ -37,10 +37,14 @@ class PageImage(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
-    """The units to dispatch, and when the page may have another one (epoch ms), None while it does not change."""
+    """The units to dispatch, and when the page may have another one (epoch ms), None while it does not change.
+
+    `gated`: some unit that is due waits for its API family.
+    """
 
     units: list[WaitingUnit]
     next_due: int | None
+    gated: bool = False
 
 
 def column_order(columns: Sequence[Column]) -> tuple[int, ...]:
@@ -62,7 +66,10 @@ def view_from(document: Mapping[str, Any]) -> PageView:
 
 
 def image_from(document: Mapping[str, Any], order: Sequence[int]) -> PageImage:
-    """The image of a page document: retried units first, then client by client in plan order, columns in `order`."""
+    """The image of a page document. Retried and fresh units in turn, so neither keeps the other waiting.
+
+    Fresh ones go client by client in plan order, the columns of a client in `order`.
+    """
     retried: list[WaitingUnit] = []
     fresh: list[WaitingUnit] = []
     for ci, client in enumerate(document["c"]):
@@ -76,21 +83,37 @@ def image_from(document: Mapping[str, Any], order: Sequence[int]) -> PageImage:
                 waiting = WaitingUnit((ci, mi), unit["a"] + 1, unit["t"], unit.get("k"))
                 (retried if tries else fresh).append(waiting)
     clients = tuple(client["id"] for client in document["c"])
-    return PageImage(document["b"], view_from(document), clients, (*retried, *fresh))
+    return PageImage(document["b"], view_from(document), clients, tuple(in_turn(retried, fresh) if retried else fresh))
 
 
-def take(image: PageImage, held: Mapping[Address, Entry], limit: int, now_ms: int) -> Taken:
-    """The first up to `limit` due units that were not dispatched for the same or a later attempt lately."""
+def take(
+    image: PageImage,
+    held: Mapping[Address, Entry],
+    limit: int,
+    now_ms: int,
+    *,
+    closed: Mapping[int, int] | None = None,
+    only: Container[int] | None = None,
+) -> Taken:
+    """The first up to `limit` due units that were not dispatched for the same or a later attempt lately.
+
+    `closed`: columns whose API family is closed, until when. `only`: columns to look at, None for all.
+    """
     units: list[WaitingUnit] = []
     next_due: int | None = None
+    gated = False
     for unit in image.waiting:
+        if only is not None and unit.address[1] not in only:
+            continue
         entry = held.get(unit.address)
         blocked = entry is not None and entry.attempt >= unit.attempt
         at = max(unit.at, entry.expires_at) if entry is not None and blocked else unit.at
+        if closed and at <= now_ms and unit.address[1] in closed:
+            at, gated = closed[unit.address[1]], True
         if at <= now_ms:
             if len(units) == limit:
-                return Taken(units, now_ms)
+                return Taken(units, now_ms, gated)
             units.append(unit)
         elif next_due is None or at < next_due:
             next_due = at
-    return Taken(units, next_due)
+    return Taken(units, next_due, gated)

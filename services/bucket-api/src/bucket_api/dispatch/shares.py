@@ -1,0 +1,111 @@
+"""Each tenant's share of its line: what it may have in flight, what it has, and what it has had. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from bucket_api.dispatch.backlog import ActiveBucket
+from bucket_api.dispatch.fairness import Want, tenant_window, water_level
+
+Owner = tuple[str, str]
+"""Tenant and line."""
+MEASURED_S: Final = 60
+
+
+class Load(Struct, frozen=True):
+    """A bucket with its units in flight and its units that could go now."""
+
+    bucket: ActiveBucket
+    in_flight: int
+    due: int
+
+
+class Share(Struct, frozen=True):
+    """A tenant with running buckets on a line. `part`: of the line, by weight, while all have work; `of`: how many."""
+
+    tenant: str
+    line: str
+    weight: float
+    part: float
+    of: int
+    window: int
+    in_flight: int
+    due: int
+
+    @property
+    def room(self) -> int:
+        """Units that may be taken now."""
+        return self.window - self.in_flight
+
+
+class _Sum:
+    """A tenant's buckets on one line together. A paused bucket's units are in flight, but it asks for nothing."""
+
+    __slots__ = ("due", "in_flight", "runs", "weight")
+
+    def __init__(self) -> None:
+        self.weight = 1.0
+        self.in_flight = self.due = 0
+        self.runs = False
+
+    def add(self, load: Load) -> None:
+        self.weight = load.bucket.weight
+        self.in_flight += load.in_flight
+        if load.bucket.runs:
+            self.runs = True
+            self.due += load.due
+
+
+def shares(loads: Iterable[Load], window_of: Callable[[str], int]) -> dict[Owner, Share]:
+    """The shares of all tenants that have a running bucket; one that is paused holds none."""
+    lines: dict[str, dict[str, _Sum]] = {}
+    for load in loads:
+        lines.setdefault(load.bucket.line, {}).setdefault(load.bucket.tenant, _Sum()).add(load)
+    return {
+        (share.tenant, share.line): share
+        for line, tenants in lines.items()
+        for share in _of_line(line, window_of(line), {name: held for name, held in tenants.items() if held.runs})
+    }
+
+
+def _of_line(line: str, window: int, tenants: Mapping[str, _Sum]) -> Iterable[Share]:
+    level = water_level(window, [Want(held.in_flight + held.due, held.weight) for held in tenants.values()])
+    weights = sum(held.weight for held in tenants.values())
+    for tenant, held in tenants.items():
+        allowed = tenant_window(window, level, held.weight)
+        part = held.weight / weights
+        yield Share(tenant, line, held.weight, part, len(tenants), allowed, held.in_flight, held.due)
+
+
+class Meter:
+    """Units dispatched by owner in the last minute, a second at a time."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, dict[Owner, int]]] = deque()
+
+    def add(self, owner: Owner, units: int, now_ms: int) -> None:
+        """Units have just been dispatched."""
+        second = now_ms // 1_000
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append((second, {}))
+        counts = self._seconds[-1][1]
+        counts[owner] = counts.get(owner, 0) + units
+
+    def units(self, now_ms: int) -> dict[Owner, int]:
+        """Units of the last minute by owner."""
+        while self._seconds and self._seconds[0][0] <= now_ms // 1_000 - MEASURED_S:
+            self._seconds.popleft()
+        totals: dict[Owner, int] = {}
+        for _, counts in self._seconds:
+            for owner, units in counts.items():
+                totals[owner] = totals.get(owner, 0) + units
+        return totals
+
+
+def evenness(per_weight: Iterable[float]) -> float:
+    """Jain's index of what each has had per weight: 1 when all had the same, 1/n when one had all."""
+    values = list(per_weight)
+    squares = sum(value * value for value in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
