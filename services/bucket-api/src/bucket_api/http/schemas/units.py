@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
+from sync_contracts.outcomes import Code
 from sync_contracts.reasons import Reason, reason_of
-from sync_contracts.units import ATTEMPTS_PER_ROUND, DEFAULT_LIMITS, WAITING, failed_by_limits
+from sync_contracts.units import ATTEMPTS_PER_ROUND, DEFAULT_LIMITS, WAITING, Unit, failed_by_limits
 
 from bucket_api.buckets.attempts import Attempt
 from bucket_api.buckets.groups import Group
@@ -43,7 +44,10 @@ class DataOfUnit(Answer):
 
 
 class UnitAnswer(Answer):
-    """One client × module × period of a bucket. `next_at` only while it waits for its next try."""
+    """One client × module × period of a bucket.
+
+    `next_at` only while it waits for its next try; `attached_to`: the bucket that fetches the same data meanwhile.
+    """
 
     id: str
     bucket_id: str
@@ -65,6 +69,7 @@ class UnitAnswer(Answer):
     first_queued_at: Instant
     ended_at: Instant | None
     data: DataOfUnit | None
+    attached_to: str | None = None
     newer_data_stored: bool | None = None
 
 
@@ -168,7 +173,15 @@ def unit_answer(
         first_queued_at=instant(bucket["created_at"]),
         ended_at=instant(unit.t) if unchanged and unit.terminal else None,
         data=DataOfUnit(rows=unit.n) if unchanged and unit.n is not None else None,
+        attached_to=_attached_to(unit) if unchanged else None,
     )
+
+
+def _attached_to(unit: Unit) -> str | None:
+    """The bucket in the continuation of an attached unit."""
+    if unit.s != WAITING or unit.e != Code.ATTACHED or unit.k is None:
+        return None
+    return unit.k.removeprefix("bucket:")
 
 
 def _reason(listed: Listed) -> ReasonOfUnit | None:
