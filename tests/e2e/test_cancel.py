@@ -113,9 +113,13 @@ async def test_f15_a4_a_success_that_comes_later_does_not_change_a_cancelled_uni
 
 def test_f15_a3_cancelled_units_can_be_run_again(cancelled: Cancelled) -> None:
     practice = cancelled.practice
+    count = cancelled.ended["counters"]["cancelled"]
 
-    again = practice.start("notices", "return_register", "gstr2b", period=MONTHS)
+    again = practice.retry(cancelled.bucket_id, filter={"states": ["cancelled"]})
 
-    assert again != cancelled.bucket_id
-    assert practice.ended(again)["verdict"] == "complete"
-    assert practice.bucket(cancelled.bucket_id)["verdict"] == "cancelled"
+    assert (again["counts"]["eligible"], again["run"]) == (count, 2)
+    ended = practice.ended(cancelled.bucket_id)
+    assert (ended["verdict"], ended["counters"]["cancelled"]) == ("complete", 0)
+    first, second = practice.api.get(f"/v1/buckets/{cancelled.bucket_id}/runs")["items"]
+    assert (first["verdict"], first["counters"]) == ("cancelled", cancelled.ended["counters"])
+    assert second["verdict"] == "complete"

@@ -99,6 +99,10 @@ class Practice:
         body = {"selection": {"all": True}, "modules": list(modules), **plan}
         return str(self.api.start(body, key)[0]["id"])
 
+    def retry(self, bucket_id: str, *, key: str | None = None, dry_run: bool = False, **chosen: Any) -> Json:
+        """Run units of a bucket again; `chosen`: filter, all, preview, note."""
+        return self.api.act(bucket_id, {"kind": "retry", **chosen}, key=key, dry_run=dry_run)
+
     def only(self, *clients: Registration) -> Json:
         """A selection of these clients."""
         return {"add": [self.ids[client.gstin] for client in clients]}

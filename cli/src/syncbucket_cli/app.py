@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
-from syncbucket_cli import clients_commands, otp_commands
+from syncbucket_cli import action_commands, clients_commands, otp_commands
 from syncbucket_cli.client import Client, Json, Refused, path_of
 from syncbucket_cli.context import DEFAULT_URL, Context, make_context
-from syncbucket_cli.exits import OF_VERDICT, Exit
+from syncbucket_cli.following import follow_to_the_end
 from syncbucket_cli.plans import BadPlan, gstins_in, plan
 from syncbucket_cli.reports import statement
-from syncbucket_cli.tables import bucket_table, live_view, plain_line, record, unit_table, words
-from syncbucket_cli.watching import View, watch
+from syncbucket_cli.tables import bucket_table, record, unit_table, words
 
 EPILOG = (
     "Exit status: 0 done or complete · 1 refused · 2 usage · 3 complete with gaps · "
@@ -80,7 +78,7 @@ def start(
     bucket, reused = ctx.client.start(body, key)
     ctx.errors.print(started_line(bucket, reused=reused), soft_wrap=True)
     if follow:
-        _follow(ctx, bucket["id"], None)
+        follow_to_the_end(ctx, bucket["id"], None)
     ctx.show(bucket, bucket["id"])
 
 
@@ -92,7 +90,7 @@ def watch_command(
 ) -> None:
     """Watch a bucket until it ends."""
     ctx: Context = context.obj
-    _follow(ctx, bucket_id or _newest(ctx), timeout)
+    follow_to_the_end(ctx, bucket_id or _newest(ctx), timeout)
 
 
 @app.command("list")
@@ -154,19 +152,6 @@ def gaps(context: typer.Context, bucket_id: BucketId = None) -> None:
 
 
 @app.command()
-def cancel(
-    context: typer.Context,
-    bucket_id: Annotated[str, typer.Argument(metavar="ID")],
-    note: Annotated[str | None, typer.Option(help="Why; kept with the bucket.")] = None,
-) -> None:
-    """Cancel a bucket: nothing new is started, what is finished stays."""
-    ctx: Context = context.obj
-    action = ctx.client.cancel(bucket_id, note)
-    counts = action["counts"]
-    ctx.show(action, f"cancelling: up to {counts['eligible']:,} units will stop, the others stay as they are")
-
-
-@app.command()
 def report(context: typer.Context, bucket_id: BucketId = None) -> None:
     """Print the completion statement of an ended bucket."""
     ctx: Context = context.obj
@@ -214,33 +199,4 @@ def started_line(bucket: Json, *, reused: bool) -> str:
     return f"Started {bucket['id']}: {bucket['counters']['total']:,} units. You may close this; it goes on."
 
 
-def _follow(ctx: Context, bucket_id: str, timeout_s: float | None) -> None:
-    view = follow(ctx, bucket_id, timeout_s)
-    if ctx.as_json:
-        ctx.show(view.bucket, "")
-    raise typer.Exit(OF_VERDICT[view.bucket["verdict"]] if view.ended else Exit.TIMED_OUT)
-
-
-def follow(ctx: Context, bucket_id: str, timeout_s: float | None = None) -> View:
-    """Watch a bucket: redrawn in place on a terminal, a line per change elsewhere, silent with --json."""
-    if ctx.as_json:
-        return watch(ctx.client, bucket_id, lambda _: None, timeout_s=timeout_s)
-    if not ctx.errors.is_terminal or ctx.errors.is_dumb_terminal:
-        return watch(ctx.client, bucket_id, _Lines(ctx), timeout_s=timeout_s)
-    with Live(console=ctx.errors, auto_refresh=False) as live:
-        return watch(
-            ctx.client, bucket_id, lambda view: live.update(live_view(view), refresh=True), timeout_s=timeout_s
-        )
-
-
-class _Lines:
-    """Prints a line whenever the bucket's version has changed."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-        self._version = -1
-
-    def __call__(self, view: View) -> None:
-        if view.bucket["version"] != self._version or view.ended:
-            self._version = view.bucket["version"]
-            self._ctx.errors.print(plain_line(view), soft_wrap=True)
+action_commands.register(app)

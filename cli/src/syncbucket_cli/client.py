@@ -124,13 +124,20 @@ class Client:
             raise Refused({"code": "unknown_clients", "detail": f"not in the Client Master: {named}{more}"})
         return [match["client_id"] for match in found["matched"]]
 
-    def cancel(self, bucket_id: str, note: str | None) -> Json:
-        """Cancel a bucket; answers the action."""
-        body = {"kind": "cancel", **({"note": note} if note else {})}
+    def act(self, bucket_id: str, body: Json, *, key: str | None = None, dry_run: bool = False) -> Json:
+        """Retry, cancel, pause or resume; answers the action, of a dry run what it would do."""
         answer: Json = self.request(
-            "POST", path_of("buckets", bucket_id, "actions"), json=body, headers={"Idempotency-Key": uuid4().hex}
+            "POST",
+            path_of("buckets", bucket_id, "actions"),
+            json=body,
+            params={"dry_run": "true"} if dry_run else None,
+            headers={"Idempotency-Key": key or uuid4().hex},
         ).json()
         return answer
+
+    def cancel(self, bucket_id: str, note: str | None) -> Json:
+        """Cancel a bucket; answers the action."""
+        return self.act(bucket_id, {"kind": "cancel", **({"note": note} if note else {})})
 
     def snapshot(self, bucket_id: str) -> Json:
         """All cells of a bucket with its columns and counters, of one version."""

@@ -69,8 +69,11 @@ CALLS = (
     Call("GET", "/v1/buckets/{bucket_id}/snapshot", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/statement", "buckets:read"),
     Call("POST", "/v1/buckets/{bucket_id}/actions", "buckets:write", {"kind": "cancel"}, KEY),
+    Call("GET", "/v1/buckets/{bucket_id}/runs", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/runs/{run}", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/actions", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}", "buckets:read"),
+    Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}/results", "buckets:read"),
 )
 PUBLIC = (Call("GET", "/healthz", None), Call("GET", "/readyz", None))
 
@@ -101,4 +104,5 @@ async def world_of(api: Api, tenant: str) -> dict[str, str]:
         "import_id": checked.json()["id"],
         "request_id": asked.json()["id"],
         "unit_id": "u_0_0",
+        "run": "1",
     }

@@ -66,6 +66,18 @@ def counters(shown: Mapping[str, int]) -> Counters:
     )
 
 
+def is_paused(bucket: Mapping[str, Any]) -> bool:
+    """Whether nothing new is begun until somebody resumes it."""
+    return bool(bucket["status"] == "RUNNING" and bucket["control"] == "PAUSE")
+
+
+def told(shown: Mapping[str, int], bucket: Mapping[str, Any]) -> Mapping[str, int]:
+    """Display counts as a user reads them: what is queued in a paused bucket waits, for the reason `paused`."""
+    if not is_paused(bucket):
+        return shown
+    return {**shown, "queued": 0, "waiting": shown["waiting"] + shown["queued"]}
+
+
 def from_summary(summary: Mapping[str, Any]) -> Reading:
     """The reading that the aggregator keeps in a running bucket, at most a second old."""
     return Reading(summary["seq"], {name: summary[name] for name in "pwdrsfc"}, shown_of(summary["h"]), summary["at"])

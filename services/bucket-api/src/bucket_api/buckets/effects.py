@@ -1,13 +1,15 @@
 """What came of a retry, from results and pages: nothing is counted twice, nothing is kept beside them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 from sync_contracts.pages import unit_from
-from sync_contracts.units import ATTEMPTS_PER_ROUND, SUCCEEDED, round_of
+from sync_contracts.units import ATTEMPTS_PER_ROUND, CANCELLED, SUCCEEDED, round_of
 
 from bucket_api.buckets.actions import Action
+from bucket_api.buckets.choosing import is_selected
+from bucket_api.buckets.units import Layout, Placed
 
 _NOTHING: Final = (0, 0, 0)
 
@@ -62,3 +64,15 @@ def effect_of(action: Action, bucket: Mapping[str, Any], tallies: Tallies) -> Ef
         return Effect(facts["n"], succeeded, facts["n"] - succeeded, done=True)
     done = any(ended >= round_ for ended in results)
     return Effect(*tallies.of(round_), done=done)
+
+
+def taken_by(action: Action, layout: Layout) -> Callable[[Placed], bool]:
+    """Which units the action has taken up. Those that a later retry took up belong to that one."""
+    match action.kind:
+        case "retry":
+            round_, selection = action.facts["round"], action.facts.get("sel", {})
+            return lambda unit: round_of(unit.unit.a) == round_ or is_selected(unit, layout, selection)
+        case "cancel":
+            return lambda unit: unit.unit.s == CANCELLED or not unit.unit.terminal
+        case "pause" | "resume":
+            return lambda unit: not unit.unit.terminal

@@ -54,8 +54,15 @@ class UnitLists:
         self._frozen = frozen
         self._now = now
 
-    async def first(self, tenant: TenantScope, bucket: Mapping[str, Any], wanted: UnitFilter, size: int) -> UnitPage:
-        """The first page; where more follow, the whole list is frozen."""
+    async def first(
+        self,
+        tenant: TenantScope,
+        bucket: Mapping[str, Any],
+        wanted: UnitFilter,
+        size: int,
+        also: Callable[[Placed], bool] = lambda _: True,
+    ) -> UnitPage:
+        """The first page of the units that pass both tests; where more follow, the whole list is frozen."""
         layout = layout_of(bucket)
         width = len(layout.columns)
         version, numbers, cells = 0, list[int](), bytearray()
@@ -64,7 +71,7 @@ class UnitLists:
         async for page in self._buckets.pages(tenant, bucket["_id"]):
             version += page["v"]
             for unit in placed(page, layout, GAP_STATES if wanted.gaps_only else ALL_STATES):
-                if matches(unit, wanted, layout):
+                if also(unit) and matches(unit, wanted, layout):
                     numbers.append(unit.row * width + unit.column)
                     cells.append(unit.cell)
                     owners[unit.reason.owner if unit.reason else "none"] += 1

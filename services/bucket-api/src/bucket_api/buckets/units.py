@@ -12,6 +12,8 @@ from sync_contracts.pages import unit_from
 from sync_contracts.reasons import REASONS, Reason, State, reason_of
 from sync_contracts.units import CANCELLED, DISPLAY_STATES, Unit, display_index, failed_by_limits
 
+from bucket_api.buckets.counters import is_paused
+
 STATE_CODES: Final[tuple[State, ...]] = get_args(State)
 ALL_STATES: Final = "WDRSFC"
 OUTCOME_CODES: Final = (None, "changed", "unchanged", "empty")
@@ -25,14 +27,17 @@ _CELL_OF: Final = bytes(
     for state, outcome in zip(_STATE_OF, _OUTCOME_OF, strict=True)
 )
 _GAP_OF: Final = tuple(name in ("needs_action", "failed", "skipped_gap", "cancelled") for name in DISPLAY_STATES)
+_QUEUED: Final = DISPLAY_STATES.index("queued")
+_WAITING: Final = DISPLAY_STATES.index("waiting")
 _UNIT_ID: Final = re.compile(r"u_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,2})")
 
 
 class Layout(Struct, frozen=True):
-    """How units lie in the pages of a bucket. `columns`: `(module, period)`."""
+    """How units lie in the pages of a bucket. `columns`: `(module, period)`; `paused`: nothing new is begun there."""
 
     clients_per_page: int
     columns: tuple[tuple[str, str | None], ...]
+    paused: bool = False
 
     def page_of(self, row: int) -> tuple[int, int]:
         """Page number and client index of a row."""
@@ -46,32 +51,41 @@ class Placed(Struct, frozen=True):
     column: int
     client: str
     unit: Unit
+    paused: bool = False
 
     @property
     def id(self) -> str:
         return f"u_{self.row}_{self.column}"
 
     @property
+    def shown(self) -> int:
+        """Index of what a user is told: in a paused bucket nothing is queued, it waits."""
+        index = display_index(self.unit)
+        return _WAITING if self.paused and index == _QUEUED else index
+
+    @property
     def state(self) -> State:
-        return _STATE_OF[display_index(self.unit)]
+        return _STATE_OF[self.shown]
 
     @property
     def outcome(self) -> str | None:
-        return _OUTCOME_OF[display_index(self.unit)]
+        return _OUTCOME_OF[self.shown]
 
     @property
     def cell(self) -> int:
         """The byte of the snapshot: bits 0-3 state, 4-5 outcome."""
-        return _CELL_OF[display_index(self.unit)]
+        return _CELL_OF[self.shown]
 
     @property
     def gap(self) -> bool:
         """Whether the unit, ended so, is missing in what the user asked for."""
-        return _GAP_OF[display_index(self.unit)]
+        return _GAP_OF[self.shown]
 
     @property
     def reason(self) -> Reason | None:
         """Why; None where nothing needs to be explained."""
+        if self.paused and display_index(self.unit) == _QUEUED:
+            return REASONS["paused"]
         if self.unit.e is None and self.unit.s == CANCELLED:
             return REASONS["cancelled_by_user"]
         return reason_of(self.unit.e, failed_by_limits=failed_by_limits(self.unit))
@@ -92,7 +106,7 @@ class UnitFilter(Struct, frozen=True):
 def layout_of(bucket: Mapping[str, Any]) -> Layout:
     """The layout that a bucket was planned with."""
     columns = tuple((column["module"], column["period"]) for column in bucket["columns"])
-    return Layout(bucket["clients_per_page"], columns)
+    return Layout(bucket["clients_per_page"], columns, is_paused(bucket))
 
 
 def placed(page: Mapping[str, Any], layout: Layout, states: str = ALL_STATES) -> Iterator[Placed]:
@@ -101,7 +115,7 @@ def placed(page: Mapping[str, Any], layout: Layout, states: str = ALL_STATES) ->
     for ci, client in enumerate(page["c"]):
         for column, unit in enumerate(client["m"]):
             if unit["s"] in states:
-                yield Placed(first + ci, column, client["id"], unit_from(unit))
+                yield Placed(first + ci, column, client["id"], unit_from(unit), layout.paused)
 
 
 def placed_at(page: Mapping[str, Any], layout: Layout, ci: int, column: int) -> Placed | None:
@@ -109,7 +123,8 @@ def placed_at(page: Mapping[str, Any], layout: Layout, ci: int, column: int) -> 
     if ci >= len(page["c"]) or column >= len(page["c"][ci]["m"]):
         return None
     client = page["c"][ci]
-    return Placed(page["p"] * layout.clients_per_page + ci, column, client["id"], unit_from(client["m"][column]))
+    row = page["p"] * layout.clients_per_page + ci
+    return Placed(row, column, client["id"], unit_from(client["m"][column]), layout.paused)
 
 
 def address(unit_id: str) -> tuple[int, int] | None:

@@ -27,6 +27,7 @@ from bucket_api.http.routes import (
     health,
     imports,
     openapi,
+    runs,
     schedules,
     units,
 )
@@ -45,6 +46,7 @@ ROUTERS: Final = (
     buckets.router,
     units.router,
     actions.router,
+    runs.router,
     schedules.router,
     calendar.router,
     openapi.router,

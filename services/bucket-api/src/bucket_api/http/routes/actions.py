@@ -8,9 +8,9 @@ from bucket_api.buckets.actions import Action, actions_of, by_id
 from bucket_api.buckets.choosing import RetryFilter
 from bucket_api.buckets.controlling import Controlled
 from bucket_api.buckets.counters import from_views
-from bucket_api.buckets.effects import Tallies, effect_of
+from bucket_api.buckets.effects import Tallies, effect_of, taken_by
 from bucket_api.buckets.retrying import Ask
-from bucket_api.buckets.units import UnitFilter
+from bucket_api.buckets.units import UnitFilter, layout_of
 from bucket_api.clients.filters import ClientFilter
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.paging import cursor
@@ -19,8 +19,10 @@ from bucket_api.http.schemas.actions import (
     ActionAnswer,
     ActionBody,
     Actions,
+    Results,
     choice_answer,
     control_answer,
+    result_answer,
     retry_answer,
 )
 from bucket_api.http.services import App, Key, PageSize, PageToken, Services
@@ -81,10 +83,41 @@ async def list_actions(
 async def get_action(caller: BucketsRead, app: App, bucket_id: str, action_id: str) -> ActionAnswer:
     """An action with its effect so far."""
     bucket = await found_bucket(app, caller.tenant, bucket_id)
+    return (await _told(app, caller.tenant, bucket, [_known(bucket, action_id)]))[0]
+
+
+@router.get("/{action_id}/results")
+async def list_results(
+    caller: BucketsRead,
+    app: App,
+    bucket_id: str,
+    action_id: str,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Results:
+    """Units that the action took up, each exactly once for the version of the first page."""
+    bucket = await found_bucket(app, caller.tenant, bucket_id)
+    action, layout = _known(bucket, action_id), layout_of(bucket)
+    at = cursor(caller.tenant, f"/v1/buckets/{bucket_id}/actions/{action_id}", {}, page_token, app.now())
+    if at.position.list_id is None:
+        page = await app.units.first(caller.tenant, bucket, UnitFilter(), page_size, taken_by(action, layout))
+    else:
+        page = await app.units.further(caller.tenant, bucket, at.position.list_id, at.position.offset, page_size)
+    names = await app.clients.names(caller.tenant, list({listed.placed.client for listed in page.items}))
+    return Results(
+        items=[result_answer(layout, listed, names.get(listed.placed.client)) for listed in page.items],
+        next_page_token=at.next_at(page.next_offset, page.list_id),
+        total_size=page.total,
+        version=page.version,
+    )
+
+
+def _known(bucket: dict[str, Any], action_id: str) -> Action:
+    """Raises `not_found`."""
     action = by_id(bucket, action_id)
     if action is None:
         raise not_found()
-    return (await _told(app, caller.tenant, bucket, [action]))[0]
+    return action
 
 
 def _permit(caller: Caller, bucket: dict[str, Any], body: ActionBody) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 from sync_contracts.reasons import Owner, State
+from sync_contracts.units import round_of
 
 from bucket_api.buckets.actions import Action
 from bucket_api.buckets.choosing import Choice
@@ -12,6 +13,8 @@ from bucket_api.buckets.controlling import Controlled
 from bucket_api.buckets.counters import Reading, counters
 from bucket_api.buckets.effects import Effect
 from bucket_api.buckets.eligibility import IneligibleCode
+from bucket_api.buckets.listing import Listed
+from bucket_api.buckets.units import Layout, from_cell
 from bucket_api.buckets.wishes import ControlKind
 from bucket_api.http.schemas.kinds import Answer, Body, ClientId, Instant, ListOf, instant
 from bucket_api.http.schemas.plans import MAX_IDS, Text
@@ -105,6 +108,44 @@ class ActionAnswer(Answer):
 
 
 Actions = ListOf[ActionAnswer]
+
+
+class ResultAnswer(Answer):
+    """A unit that an action took up, with its state now."""
+
+    unit_id: str
+    run: int
+    client_id: str
+    client_name: str | None
+    module: str
+    period: str | None
+    state: State
+    outcome: str | None
+    reason: str | None
+
+
+class Results(ListOf[ResultAnswer]):
+    """Units of the version of the first page; those that the action left are counted in it by reason."""
+
+    version: int
+
+
+def result_answer(layout: Layout, listed: Listed, client: Mapping[str, Any] | None) -> ResultAnswer:
+    """State and outcome are those of the version of the list."""
+    unit = listed.placed
+    state, outcome = from_cell(listed.cell)
+    module, period = layout.columns[unit.column]
+    return ResultAnswer(
+        unit_id=unit.id,
+        run=round_of(unit.unit.a) + 1,
+        client_id=unit.client,
+        client_name=client["name"] if client else None,
+        module=module,
+        period=period,
+        state=state,
+        outcome=outcome,
+        reason=unit.reason.reason if unit.reason and unit.cell == listed.cell else None,
+    )
 
 
 def choice_answer(choice: Choice) -> ActionAnswer:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from sync_contracts.buckets import UserStatus
 from sync_contracts.units import DISPLAY_STATES
 
-from bucket_api.buckets.counters import Counters, Reading, counters, current, from_result, status_of, verdict_of
+from bucket_api.buckets.counters import Reading, counters, current, from_result, status_of, told, verdict_of
+from bucket_api.buckets.runs import runs_of
+from bucket_api.http.schemas.counters import CountersAnswer, counters_answer
 from bucket_api.http.schemas.kinds import Answer, Instant, ListOf, Person, instant, person
+from bucket_api.http.schemas.runs import RunAnswer, run_answer
 from bucket_api.http.schemas.units import CheckAnswer
 
 
@@ -18,44 +20,6 @@ class ColumnAnswer(Answer):
     index: int
     module: str
     period: str | None
-
-
-class Outcomes(Answer):
-    """Units that are done, by what was found."""
-
-    changed: int
-    unchanged: int
-    empty: int
-
-
-class CountersAnswer(Answer):
-    """Units by state; the states add up to `total`."""
-
-    total: int
-    queued: int
-    waiting: int
-    running: int
-    retrying: int
-    done: int
-    not_available: int
-    needs_action: int
-    failed: int
-    skipped: int
-    cancelled: int
-    done_by_outcome: Outcomes
-    gaps: int
-    final: int
-
-
-class RunAnswer(Answer):
-    """A run of the bucket. The first is its start; nothing adds another yet."""
-
-    run: int
-    kind: str
-    status: UserStatus | str
-    units: int
-    started_at: Instant
-    ended_at: Instant | None
 
 
 class VerificationAnswer(Answer):
@@ -73,8 +37,8 @@ class VerificationAnswer(Answer):
     agrees: bool | None = None
 
 
-class CancelAnswer(Answer):
-    """Who cancelled, when and why."""
+class ControlAnswer(Answer):
+    """Who cancelled or paused, when and why."""
 
     by: str
     at: Instant
@@ -112,8 +76,8 @@ class BucketAnswer(Answer):
     progress: float
     runs: list[RunAnswer]
     verification: VerificationAnswer | None
-    paused: CancelAnswer | None
-    cancel: CancelAnswer | None
+    paused: ControlAnswer | None
+    cancel: ControlAnswer | None
     trace_id: str | None
     details_purged_at: Instant | None
 
@@ -124,7 +88,7 @@ Buckets = ListOf[BucketAnswer]
 def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> BucketAnswer:
     """The bucket with a reading of its numbers, by default the newest in the document."""
     numbers = reading or current(bucket)
-    count = counters(numbers.shown)
+    count = counters(told(numbers.shown, bucket))
     plan = bucket["plan"]
     modules = list(dict.fromkeys(column["module"] for column in bucket["columns"]))
     ended = bucket["results"][-1]["at"] if bucket["status"] != "RUNNING" and bucket["results"] else None
@@ -152,7 +116,7 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         columns=column_answers(bucket),
         counters=counters_answer(count),
         progress=round(count.final / count.total, 4) if count.total else 1.0,
-        runs=_runs(bucket),
+        runs=[run_answer(run) for run in runs_of(bucket)],
         verification=_verification(bucket),
         paused=_control(bucket) if control == "PAUSE" else None,
         cancel=_control(bucket) if control == "CANCEL" else None,
@@ -164,11 +128,6 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
 def column_answers(bucket: Mapping[str, Any]) -> list[ColumnAnswer]:
     """The columns in order."""
     return [ColumnAnswer(index=n, module=c["module"], period=c["period"]) for n, c in enumerate(bucket["columns"])]
-
-
-def counters_answer(count: Counters) -> CountersAnswer:
-    """As they are told."""
-    return CountersAnswer.model_validate(msgspec.to_builtins(count))
 
 
 def compact_selection(selection: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,30 +144,8 @@ def compact_selection(selection: Mapping[str, Any]) -> dict[str, Any]:
 MAX_SHOWN_IDS = 100
 
 
-def _control(bucket: Mapping[str, Any]) -> CancelAnswer:
-    return CancelAnswer(by=bucket["control_by"], at=instant(bucket["control_at"]), reason=bucket.get("control_reason"))
-
-
-def _runs(bucket: Mapping[str, Any]) -> list[RunAnswer]:
-    """Run n is round n − 1. A run that was followed by a retry before it ended shares the next one's end."""
-    results = {result["round"]: result for result in bucket["results"]}
-    begun = [(0, "start", bucket["n_units"], bucket["created_at"])]
-    begun += [(retry["round"], "retry", retry["n"], retry["at"]) for retry in bucket["retries"]]
-    return [_run(results, *run) for run in begun]
-
-
-def _run(results: Mapping[int, Mapping[str, Any]], round_: int, kind: str, units: int, at: int) -> RunAnswer:
-    shared = min((n for n in results if n >= round_), default=None)
-    result = results[shared] if shared is not None else None
-    status = verdict_of({"status": result["status"]}, from_result(result)) if result else "running"
-    return RunAnswer(
-        run=round_ + 1,
-        kind=kind,
-        status=status or "running",
-        units=units,
-        started_at=instant(at),
-        ended_at=instant(result["at"]) if result else None,
-    )
+def _control(bucket: Mapping[str, Any]) -> ControlAnswer:
+    return ControlAnswer(by=bucket["control_by"], at=instant(bucket["control_at"]), reason=bucket.get("control_reason"))
 
 
 def _verification(bucket: Mapping[str, Any]) -> VerificationAnswer | None:

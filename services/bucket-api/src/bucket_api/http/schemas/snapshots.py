@@ -5,9 +5,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from bucket_api.buckets.counters import counters, current, status_of
+from bucket_api.buckets.counters import counters, current, status_of, told
 from bucket_api.buckets.listing import Snapshot
-from bucket_api.http.schemas.buckets import ColumnAnswer, CountersAnswer, column_answers, counters_answer, shown_by_name
+from bucket_api.http.schemas.buckets import ColumnAnswer, column_answers, shown_by_name
+from bucket_api.http.schemas.counters import CountersAnswer, counters_answer
 from bucket_api.http.schemas.kinds import Answer, Instant, instant
 
 MAGIC = b"SBC1"
@@ -41,7 +42,7 @@ def header_of(bucket: Mapping[str, Any], snapshot: Snapshot, now_ms: int) -> Sna
         status=status_of(bucket, current(bucket)),
         rows=snapshot.rows,
         columns=column_answers(bucket),
-        counters=counters_answer(counters(shown_by_name(tuple(snapshot.shown)))),
+        counters=counters_answer(counters(told(shown_by_name(tuple(snapshot.shown)), bucket))),
     )
 
 

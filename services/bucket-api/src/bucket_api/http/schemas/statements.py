@@ -6,12 +6,12 @@ from typing import Any
 from bucket_api.buckets.counters import current, verdict_of
 from bucket_api.buckets.statement import ColumnReport, ReasonReport, Statement
 from bucket_api.http.schemas.buckets import (
-    Outcomes,
     VerificationAnswer,
     compact_selection,
     shown_by_name,
     verification_answer,
 )
+from bucket_api.http.schemas.counters import Outcomes
 from bucket_api.http.schemas.kinds import Answer, Instant, instant
 from bucket_api.http.schemas.units import CheckAnswer
 
