@@ -257,6 +257,19 @@ async def test_what_a_lost_lease_would_have_told_is_told_by_the_next(gates: Gate
     assert (await gates.family("returns"))["win"]["err"] == 1
 
 
+async def test_a_line_is_seen_before_its_first_call_and_announcing_it_takes_no_permit(gates: Gates) -> None:
+    await gates.limits().announce()
+    line = await gates.line()
+    assert (line["rate"], line["rate_max"], line["got"]["n"]) == (1_000, 1_000, 0)
+    await gates.store.close(LINE, None, "errors", 1)
+
+    async def probe() -> bool:
+        await gates.limits().announce()
+        return await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
+
+    await eventually(probe, 5, what="the probe is for a call")
+
+
 async def _broken(*_: object) -> dict[str, Any]:
     raise ConnectionError
 

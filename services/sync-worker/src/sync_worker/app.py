@@ -190,6 +190,7 @@ class WorkerService:
         await mongo.ping(self._mongo)
         await indexes.assert_indexes(self._database, WRITES)
         await kafka_topics.assert_topics(settings, TOPICS)
+        await self._limits.announce()
         await self._producer.start()
         self._commands.subscribe([settings.prefixed(COMMANDS.name)], listener=self._intake)
         self._sessions.subscribe([settings.prefixed(SESSIONS.name)], listener=self._steps)

@@ -13,6 +13,7 @@ from sync_contracts.units import Unit
 
 from sync_worker.modules.port import SESSION_BUSY, Fetched, Incomplete, Observed, Refusal, Unchanged
 
+JITTER_MS: Final = 30_000
 _PORTAL_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,24}")
 
 
@@ -195,8 +196,8 @@ def portal_code(code: str | None) -> str | None:
 
 
 def _spread(delay_ms: int, jitter: float) -> int:
-    """At least the delay, up to half longer: never earlier than the portal said."""
-    return _bounded(int(delay_ms * (1 + 0.5 * jitter)))
+    """At least the delay, up to half longer but no more than `JITTER_MS`: never earlier than the portal said."""
+    return _bounded(int(delay_ms + min(0.5 * delay_ms, JITTER_MS) * jitter))
 
 
 def _bounded(delay_ms: int) -> int:

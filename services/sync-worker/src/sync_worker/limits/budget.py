@@ -92,7 +92,11 @@ def leased(
     line: Document = deepcopy(dict(upstream or {}))
     own: Document = line.setdefault("families", {}).setdefault(family, {})
     _fill(line, profile, now)
-    ask = 1 if "reason" in line or "reason" in own else min(n, int(_at_once(line, line)), int(_at_once(own, line)))
+    ask = (
+        min(n, 1)
+        if "reason" in line or "reason" in own
+        else min(n, int(_at_once(line, line)), int(_at_once(own, line)))
+    )
     starts = [_ms(now), *(_start(budget, line, ask) for budget in _rated(line, own))]
     is_shut = _window(line, family, now) is not None or any(g.get("closed_until", now) > now for g in (line, own))
     granted = 0 if is_shut or max(starts) > _ms(now) + HORIZON_MS else ask

@@ -36,7 +36,7 @@ def _got(own: str, n: int, now: Expression) -> Expression:
     """How many are asked for (`n`), when they may start, how long a slot is; before it is known whether they may."""
     is_probe = {"$or": [_is_set("$reason"), _is_set(f"${own}reason")]}
     at_once = {"$min": [n, {"$floor": _at_once(_LINE)}, {"$floor": _at_once(own)}]}
-    ask = {"$cond": [is_probe, 1, at_once]}
+    ask = {"$cond": [is_probe, min(n, 1), at_once]}
     own_start = {"$cond": [_is_set(f"${own}rate"), _start(own, "$$ask"), _ms(now)]}
     return {
         "$let": {

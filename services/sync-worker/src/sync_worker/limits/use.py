@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
+from sync_contracts.catalogue import ApiFamily
 from sync_contracts.outcomes import Code, OutcomeClass
 
-from sync_worker.limits.breaker import SUSPECTED_MS, Rules, is_error
+from sync_worker.limits.breaker import SUSPECTED_MS, Rules, Seen, is_error
 from sync_worker.limits.budget import LineRate
 from sync_worker.limits.lease import FamilyLimit, Leases, Probes
 from sync_worker.modules.port import Refusal
@@ -29,6 +30,11 @@ class RateLimits:
         self._clock_s = clock_s
         self._rules = rules or Rules()
         self._limits: dict[tuple[str, str], FamilyLimit] = {}
+
+    async def announce(self) -> None:
+        """Make the lines' documents, so that they are seen before the first call."""
+        for line, rate in self._rates.items():
+            await self._leases.lease(line, ApiFamily.AUTH, 0, Seen(), rate)
 
     def use(self, line: str, tenant: str, client: str) -> "LineUse":
         """The line as one unit of this client uses it."""
