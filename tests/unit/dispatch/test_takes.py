@@ -30,9 +30,9 @@ def test_a_clients_units_go_out_cheap_first_whatever_the_order_on_screen() -> No
 def test_retries_and_new_work_take_turns_in_plan_order() -> None:
     seen = image((Unit("W", 0), Unit("W", 2, t=5)), (Unit("S", 1), Unit("W", 1_000)), (Unit("W", 1_003), Unit("D", 1)))
     assert [(unit.address, unit.attempt) for unit in seen.waiting] == [
-        ((0, 1), 3),
-        ((0, 0), 1),
         ((2, 0), 1_004),
+        ((0, 0), 1),
+        ((0, 1), 3),
         ((1, 1), 1_001),
     ]
 
@@ -121,7 +121,7 @@ def test_exactly_the_first_due_units_that_are_not_remembered_are_taken(
         free = entry is None or entry.attempt < unit.a + 1 or entry.expires_at <= NOW
         return unit.s == "W" and unit.t <= NOW and unit.a % 1000 < 900 and free
 
-    places = [(ci, mi, unit) for ci, row in enumerate(rows) for mi, unit in enumerate(row)]
+    places = [(ci, mi, row[mi]) for mi in range(len(rows[0])) for ci, row in enumerate(rows)]
     waiting = [(ci, mi, unit) for ci, mi, unit in places if unit.s == "W" and unit.a % 1000 < 900]
     in_order = in_turn(
         [each for each in waiting if each[2].a % 1000], [each for each in waiting if not each[2].a % 1000]

@@ -68,14 +68,14 @@ def view_from(document: Mapping[str, Any]) -> PageView:
 def image_from(document: Mapping[str, Any], order: Sequence[int]) -> PageImage:
     """The image of a page document. Retried and fresh units in turn, so neither keeps the other waiting.
 
-    Fresh ones go client by client in plan order, the columns of a client in `order`.
+    The first column in `order` of all clients goes before the second: units of one client run one after another, so a
+    window full of one client's units would keep the line idle.
     """
     retried: list[WaitingUnit] = []
     fresh: list[WaitingUnit] = []
-    for ci, client in enumerate(document["c"]):
-        units = client["m"]
-        for mi in order:
-            unit = units[mi]
+    for mi in order:
+        for ci, client in enumerate(document["c"]):
+            unit = client["m"][mi]
             if unit["s"] != WAITING:
                 continue
             tries = unit["a"] % ATTEMPTS_PER_ROUND
