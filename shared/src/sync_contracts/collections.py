@@ -80,6 +80,7 @@ UPSTREAM_OUTAGES: Final = Collection(
     (Index("line_newest", (("line", 1), ("since", -1))), Index("ttl", _up("since"), ttl_s=366 * 86_400)),
 )
 """When gates were closed and opened: evidence, kept for a year."""
+LINE_SHARES: Final = Collection("line_shares", ("dispatcher",), (Index("ttl", _up("at"), ttl_s=3_600),))
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
@@ -129,6 +130,7 @@ COLLECTIONS: Final = (
     OTP_REQUESTS,
     UPSTREAMS,
     UPSTREAM_OUTAGES,
+    LINE_SHARES,
     DATASETS,
     DATASET_CHUNKS,
     FROZEN_LISTS,

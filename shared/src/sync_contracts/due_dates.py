@@ -1,6 +1,6 @@
 """When data of a module and period is needed: a table of days; whether a day is near, or long past. Pure.
 
-Due dates get extended: `EXTENDED` overrides single months. Days are days in India.
+Days are days in India. They decide the order of work only: a day that was moved changes no result.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,12 @@ DUE_DAY: Final[Mapping[str, int]] = {Module.GSTR2B.value: 20}
 """Day of the month after the period: a 2B is needed for the 3B of the same month."""
 DUE_DAY_AFTER_QUARTER: Final[Mapping[str, int]] = {Module.GSTR2B.value: 24}
 """The same for the last month of a quarter, which quarterly filers file too, up to the later of their two days."""
-EXTENDED: Final[Mapping[tuple[str, str], date]] = {}
-"""(module, period) -> the day that was announced instead."""
 
 
 def due_date(module: str, period: str | None) -> date | None:
     """The day by which a module's data of a month (`2026-10`) is needed; None where no day is known."""
     if period is None or module not in DUE_DAY:
         return None
-    if extended := EXTENDED.get((module, period)):
-        return extended
     year, month = int(period[:4]), int(period[5:])
     days = DUE_DAY if month % 3 else DUE_DAY_AFTER_QUARTER
     return date(year + month // 12, month % 12 + 1, days[module])

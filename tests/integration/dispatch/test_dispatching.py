@@ -91,6 +91,23 @@ async def test_a_paused_bucket_waits_for_its_resumption(site: DispatchingSite) -
     await assert_each_once(site, 20)
 
 
+async def test_tenants_are_told_their_share_of_the_line(site: DispatchingSite) -> None:
+    await site.database["tenants"].insert_one({"_id": "t_two", "weight": 3})
+    await plant(site.database, Plan("b_1", clients=10, columns=1))
+    await plant(site.database, Plan("b_2", tenant="t_two", clients=10, columns=1))
+    async with site.dispatcher():
+        await site.until_marked(20)
+
+        async def both_told() -> bool:
+            told = await site.database["line_shares"].find({"measured": 0.5}).to_list(None)
+            return {(each["_id"], each["share"]) for each in told} == {
+                ("t_one:up_gst_1", 0.25),
+                ("t_two:up_gst_1", 0.75),
+            }
+
+        await eventually(both_told, 20, what="shares of both tenants")
+
+
 async def test_nothing_is_ever_committed(site: DispatchingSite) -> None:
     await plant(site.database, Plan("b_1", clients=10, columns=1))
     async with site.dispatcher():

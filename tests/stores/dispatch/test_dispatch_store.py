@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from bucket_api.dispatch.backlog import Column, PageView
 from bucket_api.dispatch.fairness import Line
-from bucket_api.dispatch.store import MOST_WEIGHT, WEIGHTS_EVERY, DispatchStore, StoreUnavailable
+from bucket_api.dispatch.shares import Share
+from bucket_api.dispatch.standing import ShareOfLine
+from bucket_api.dispatch.store import MOST_WEIGHT, WEIGHTS_EVERY, DispatchStore, ShareStore, StoreUnavailable
 from bucket_api.dispatch.takes import PageImage
+from bucket_api.dispatch.telling import document_of
 from motor.motor_asyncio import AsyncIOMotorClient
 from sync_contracts import collections
 from sync_contracts.collections import PAGE_VIEW
@@ -95,8 +98,8 @@ async def test_pages_come_with_what_their_units_need_in_order_of_dispatch(databa
     assert [(unit.address, unit.attempt, unit.cont) for unit in image.waiting] == [
         ((1, 0), 2, "token"),
         ((0, 1), 1, None),
-        ((0, 0), 1, None),
         ((1, 1), 1, None),
+        ((0, 0), 1, None),
     ]
 
 
@@ -165,8 +168,23 @@ async def test_weights_of_tenants_are_read_at_once_for_a_new_tenant_and_now_and_
     assert (seen[0], seen[-1]) == (3, 5)
 
 
+async def test_shares_are_kept_for_each_tenant_and_replaced(database: Database) -> None:
+    store = ShareStore(database)
+    told = [
+        document_of(ShareOfLine(Share(tenant, "l", 1.0, 0.5, 2, 300, 10, 20), None), at_ms)
+        for tenant, at_ms in (("t_1", 0), ("t_2", 0), ("t_1", 5_000))
+    ]
+    await store.tell([])
+    await store.tell(told[:2])
+    await store.tell(told[2:])
+    kept = {share["_id"]: share async for share in database["line_shares"].find({})}
+    assert kept == {"t_1:l": told[2], "t_2:l": told[1]}
+
+
 async def test_a_database_that_does_not_answer_is_told_from_an_empty_one() -> None:
     nowhere: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient("mongodb://127.0.0.1:1/", timeoutMS=100)
     with pytest.raises(StoreUnavailable):
         await DispatchStore(nowhere["any"]).active_buckets()
+    with pytest.raises(StoreUnavailable):
+        await ShareStore(nowhere["any"]).tell([document_of(ShareOfLine(Share("t", "l", 1, 1, 1, 8, 0, 0), None), 0)])
     nowhere.close()

@@ -29,10 +29,13 @@ from bucket_api.dispatch.messages import Outgoing, PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.running import run_dispatcher
 from bucket_api.dispatch.settings import DispatchSettings
-from bucket_api.dispatch.store import DispatchStore
+from bucket_api.dispatch.standing import NOTHING, Standing
+from bucket_api.dispatch.store import DispatchStore, ShareStore
+from bucket_api.dispatch.telling import tell_standing
 
 SERVICE = "bucket-api dispatcher"
 STALLED_AFTER_S = 60.0
+SHARE_RATIOS = (0.25, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 2.0, 4.0)
 CLOSE_DEADLINE_S = 5.0
 
 METRICS = (
@@ -40,6 +43,18 @@ METRICS = (
     Metric("counter", "dispatcher_batches_total", "Page batches sent"),
     Metric("gauge", "dispatcher_shards", "Shards that this process dispatches"),
     Metric("gauge", "dispatcher_closed", "1 while no line takes calls"),
+    Metric("gauge", "dispatcher_oldest_due_seconds", "How long the unit that waits longest has been due"),
+    Metric("gauge", "dispatcher_line_tenants", "Tenants with running buckets", ("upstream",)),
+    Metric("gauge", "dispatcher_line_units", "Units dispatched in the last minute", ("upstream",)),
+    Metric("gauge", "dispatcher_line_gated_units", "Due units that wait for a closed gate", ("upstream",)),
+    Metric("gauge", "dispatcher_line_evenness", "Jain's index of units per weight, tenants with work", ("upstream",)),
+    Metric(
+        "histogram",
+        "dispatcher_share_ratio",
+        "Each tenant's measured share of its line by the share that is due to it, every other second while it has work",
+        ("upstream",),
+        SHARE_RATIOS,
+    ),
 )
 READS = (collections.BUCKETS, collections.BUCKET_PAGES)
 
@@ -98,6 +113,8 @@ class DispatcherService:
             settings, DISPATCHER_GROUP, max_poll_records=500, auto_offset_reset="latest"
         )
         self._dispatcher = self._compose()
+        self._shares = ShareStore(mongo.database(self._mongo, settings))
+        self._lines: set[str] = set()
         self._stopped = asyncio.Event()
         self._tasks = Tasks()
         self._ticked = health.liveness.expect("dispatch", STALLED_AFTER_S)
@@ -136,6 +153,8 @@ class DispatcherService:
         await self._consumer.start()
         self._tasks.own("cues", follow(self._consumer, self._dispatcher, self._stopped, self._polled))
         self._tasks.own("dispatch", run_dispatcher(self._dispatcher, now_ms, self._observe, self._stopped))
+        told = tell_standing(self._dispatcher, self._shares, now_ms, self._observe_standing, self._stopped)
+        self._tasks.own("shares", told)
 
     async def run(self) -> None:
         """Watch the tasks; raises what ended them."""
@@ -162,6 +181,21 @@ class DispatcherService:
         metrics.counter("dispatcher_units_total", "lost").inc(tick.lost)
         metrics.counter("dispatcher_batches_total").inc(tick.batches)
         metrics.gauge("dispatcher_closed").set(tick.closed)
+
+    def _observe_standing(self, standing: Standing) -> None:
+        metrics = self._health.metrics
+        metrics.gauge("dispatcher_oldest_due_seconds").set(standing.oldest_due_ms / 1000)
+        self._lines |= standing.lines.keys()
+        for line in self._lines:
+            each = standing.lines.get(line, NOTHING)
+            metrics.gauge("dispatcher_line_tenants", line).set(each.tenants)
+            metrics.gauge("dispatcher_line_units", line).set(each.units)
+            metrics.gauge("dispatcher_line_gated_units", line).set(each.gated)
+            metrics.gauge("dispatcher_line_evenness", line).set(each.evenness)
+        for told in standing.shares:
+            if told.share.due and told.measured is not None:
+                ratio = told.measured / told.share.part
+                metrics.histogram("dispatcher_share_ratio", told.share.line).observe(ratio)
 
 
 def build(settings: DispatchSettings) -> Background:

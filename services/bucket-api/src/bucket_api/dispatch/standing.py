@@ -1,6 +1,7 @@
 """How dispatching stands, for metrics and for what tenants are told of their share. Pure."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -24,6 +25,10 @@ class LineStanding(Struct, frozen=True):
     evenness: float
     tenants: int
     gated: int
+
+
+NOTHING: Final = LineStanding(units=0, evenness=1.0, tenants=0, gated=0)
+"""A line without running buckets."""
 
 
 class Standing(Struct, frozen=True):

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
-from sync_contracts.collections import BUCKET_PAGES, BUCKETS, PAGE_VIEW, TENANTS, UPSTREAMS
+from sync_contracts.collections import BUCKET_PAGES, BUCKETS, LINE_SHARES, PAGE_VIEW, TENANTS, UPSTREAMS
+from sync_contracts.documents import LineShareDocument
 from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import page_id
 
@@ -84,6 +86,25 @@ class DispatchStore:
             self._weights = dict.fromkeys(tenants, 1.0) | {each["_id"]: weight_from(each) for each in found}
             self._until_weights = WEIGHTS_EVERY
         return self._weights
+
+
+class ShareStore:
+    """What tenants are told of their shares."""
+
+    def __init__(self, database: Database) -> None:
+        self._shares = database[LINE_SHARES.name]
+
+    async def tell(self, shares: Sequence[LineShareDocument]) -> None:
+        """Write the shares. Raises `StoreUnavailable`; the next ones replace them anyhow."""
+        if shares:
+            writes = [
+                ReplaceOne({"_id": each["_id"], "tenant_id": each["tenant_id"]}, dict(each), upsert=True)
+                for each in shares
+            ]
+            try:
+                await self._shares.bulk_write(writes, ordered=False)
+            except PyMongoError as error:
+                raise StoreUnavailable(f"write failed: {type(error).__name__}") from error
 
 
 def weight_from(document: Mapping[str, Any]) -> float:
