@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test chaos lint fmt bench lock docs
+.PHONY: help setup up down status logs demo test chaos lint fmt simulate bench lock docs
 SHELL := /bin/bash
 bin := .venv/bin
 stack := $(bin)/python -m local_stack
@@ -9,7 +9,7 @@ local_packages := $(addprefix --no-emit-package sync-bucket-,shared api worker a
 compile = $(bin)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
 
 # Layers of tests: the first need no server and run side by side; the others share real servers and run in turn.
-fast_layers := $(wildcard tests/unit tests/contracts tests/component)
+fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation)
 server_layers := $(wildcard tests/stores tests/integration tests/e2e tests/chaos)
 
 help: ## What can be made here
@@ -49,6 +49,9 @@ chaos: setup ## Faults of every kind on the real parts, judged by the auditor (F
 fmt: setup ## Format, and mend what can be mended by itself
 	$(bin)/ruff format
 	$(bin)/ruff check --fix
+
+simulate: setup ## Run the real code under seeded faults (SEEDS=2000 FIRST=1); prints how to repeat a failing seed
+	$(bin)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1)
 
 bench: setup ## Measure; writes .local/bench/results.json
 	$(bin)/python -m tests.bench

@@ -25,6 +25,7 @@ class Plan:
     page_size: int = 0
     shard: int | None = None
     changes: dict[str, Any] = field(default_factory=dict, hash=False)
+    client_prefix: str = ""
 
     @property
     def on_shard(self) -> int:
@@ -40,7 +41,8 @@ class Plan:
 
     def pages(self, unit: Unit = FRESH) -> list[Page]:
         """Its pages, in plan order; every unit is `unit`."""
-        names = [f"c_{self.bucket}_{n}" for n in range(self.clients)]
+        prefix = self.client_prefix or f"c_{self.bucket}_"
+        names = [f"{prefix}{n}" for n in range(self.clients)]
         parts = [names[start : start + self.per_page] for start in range(0, len(names), self.per_page)]
         return [
             Page(
