@@ -35,6 +35,8 @@ def schedule(**changes: Any) -> Schedule:
         "overlap": "skip",
         "created_at": NOW_MS,
         "created_by": "us_anja",
+        "etag": 1,
+        "rev": 1,
         "passed": NOW_MS,
         "slot": None,
         "next_at": None,

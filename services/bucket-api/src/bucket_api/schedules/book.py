@@ -59,6 +59,8 @@ class ScheduleBook:
             created_at=now_ms,
             created_by=by,
             created_by_name=by_name,
+            etag=1,
+            rev=1,
             passed=now_ms,
             slot=milliseconds(slot) if slot else None,
             next_at=milliseconds(slot) + spread_s(schedule_id, draft.window_s) * 1000 if slot else None,

@@ -147,6 +147,7 @@ def _watch_of(bucket: dict[str, Any], column: int, missing: list[str], calendar:
         since=ended_at,
         next_at=watches.next_try(watch_id, calendar, event, period, ended_at),
         until=watches.end_of(calendar, event, period),
+        rev=1,
     )
 
 

@@ -70,8 +70,8 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: int
     created_by: str
     created_by_name: str | None = None
-    etag: int = 1
-    rev: int = 1
+    etag: int
+    rev: int
     passed: int
     slot: int | None
     next_at: int | None

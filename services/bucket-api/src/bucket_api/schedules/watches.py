@@ -55,7 +55,7 @@ class Watch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tries: int = 0
     day: str | None = None
     asked: str | None = None
-    rev: int = 1
+    rev: int
 
 
 def watch_until(
