@@ -131,13 +131,13 @@ def _watch_of(bucket: dict[str, Any], column: int, missing: list[str], calendar:
     module, period = bucket["columns"][column]["module"], bucket["columns"][column]["period"]
     event = watches.event_of(bucket["columns"][column])
     assert event is not None  # noqa: S101 - chosen by it
-    watch_id, ended_at = f"{bucket['_id']}:{column}", bucket["results"][-1]["at"]
+    watch_id, ended_at = f"{bucket['_id']}:{column}", int(bucket["results"][-1]["at"])
     return Watch(
         id=watch_id,
         tenant_id=bucket["tenant_id"],
         bucket=bucket["_id"],
         column=column,
-        round=bucket["round"],
+        round=int(bucket["round"]),
         module=module,
         period=period,
         clients=tuple(missing),
