@@ -27,6 +27,7 @@ from sync_runtime.mongo import Database
 from sync_runtime.vault import KeyEncryptionKeys
 
 ISSUER = Issuer("https://issuer.example", "sync-bucket")
+ALL_SCOPES = tuple(sorted({scope for scopes in SCOPES_OF.values() for scope in scopes}))
 START = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 
 
@@ -76,7 +77,7 @@ class Api:
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def token(self, tenant: str, *scopes: str, subject: str = "us_administrator") -> str:
-        return self.issuer.token(tenant, subject, scopes or SCOPES_OF["administrator"], name="Anja")
+        return self.issuer.token(tenant, subject, scopes or ALL_SCOPES, name="Anja")
 
     def caller(self, tenant: str = "t_one", *scopes: str, subject: str = "us_administrator") -> httpx.AsyncClient:
         """A client with a token; all scopes unless some are named."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from tests.component.api.conftest import Api
+from tests.component.api.conftest import START, Api
 from tests.component.api.firm import ONLY_2B, firm_of, start
 from tests.support.gstins import fictitious_gstin
 
@@ -32,7 +33,11 @@ class Call:
 
 
 KEY = {"idempotency-key": "walk", "prefer": "wait=0"}
+LINE = "up_gst_1"
+WINDOW = {"line_id": LINE, "from": "2026-11-25T00:00:00Z", "to": "2026-11-25T02:00:00Z"}
 CSV = f"gstin,name\n{fictitious_gstin(77)},Imported\n".encode()
+SCHEDULE = {"name": "Daily", "plan": ONLY_2B, "when": {"kind": "daily", "at": "07:00"}}
+SUSPENDED = {"state": "suspended", "n": 10, "first_at": 1, "last_at": 2, "run": 3, "reason": "otp_required"}
 CALLS = (
     Call("GET", "/v1/me", None),
     Call("GET", "/v1/presets", None),
@@ -74,6 +79,25 @@ CALLS = (
     Call("GET", "/v1/buckets/{bucket_id}/actions", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}", "buckets:read"),
     Call("GET", "/v1/buckets/{bucket_id}/actions/{action_id}/results", "buckets:read"),
+    Call("GET", "/v1/schedules", "buckets:read"),
+    Call("POST", "/v1/schedules", "buckets:write", SCHEDULE),
+    Call("GET", "/v1/schedules/{schedule_id}", "buckets:read"),
+    Call("PATCH", "/v1/schedules/{schedule_id}", "buckets:write", {"enabled": True}, {"if-match": '"1"'}),
+    Call("GET", "/v1/schedules/{schedule_id}/occurrences", "buckets:read"),
+    Call("POST", "/v1/schedules/{schedule_id}/run", "buckets:write"),
+    Call("GET", "/v1/schedules/{schedule_id}/suspensions", "buckets:read"),
+    Call("DELETE", "/v1/schedules/{schedule_id}/suspensions/{client_id}", "buckets:write"),
+    Call("DELETE", "/v1/schedules/{schedule_id}", "buckets:write", None, {"if-match": '"2"'}),
+    Call("GET", "/v1/calendar", "buckets:read"),
+    Call("PUT", "/v1/calendar/{event}/{period}", "buckets:write", {"on": "2026-12-17"}),
+    Call("DELETE", "/v1/calendar/{event}/{period}", "buckets:write"),
+    Call("GET", "/v1/upstreams", "upstreams:read"),
+    Call("GET", "/v1/upstreams/{line_id}", "upstreams:read"),
+    Call("PATCH", "/v1/upstreams/{line_id}", "upstreams:admin", {"limit_per_s": 7}),
+    Call("GET", "/v1/upstreams/{line_id}/history", "upstreams:read"),
+    Call("GET", "/v1/maintenance-windows", "upstreams:read"),
+    Call("POST", "/v1/maintenance-windows", "upstreams:admin", WINDOW),
+    Call("DELETE", "/v1/maintenance-windows/{window_id}", "upstreams:admin"),
 )
 PUBLIC = (Call("GET", "/healthz", None), Call("GET", "/readyz", None))
 
@@ -96,7 +120,13 @@ async def world_of(api: Api, tenant: str) -> dict[str, str]:
     client = f"c_{tenant[2:]}_1"
     path = f"/v1/clients/{client}/otp-requests"
     asked = await http.post(path, json={}, headers={"idempotency-key": "w", "prefer": "wait=0"})
+    window = {"id": f"mw_{client[2:]}", "family": None, "from": START, "to": START + timedelta(days=1), "note": None}
+    await api.database["upstreams"].update_one({"_id": LINE}, {"$push": {"windows": window}}, upsert=True)
     await api.database["otp_requests"].update_one({"_id": asked.json()["id"]}, {"$set": {"state": "sent"}})
+    schedule = (await http.post("/v1/schedules", json=SCHEDULE)).json()["id"]
+    place = {"schedule": schedule, "client": client, "module": "gstr2b"}
+    streak = {"_id": f"{schedule}:{client}:gstr2b", "tenant_id": tenant, **place, **SUSPENDED}
+    await api.database["schedule_streaks"].insert_one(streak)
     return {
         "client_id": client,
         "bucket_id": bucket,
@@ -105,4 +135,9 @@ async def world_of(api: Api, tenant: str) -> dict[str, str]:
         "request_id": asked.json()["id"],
         "unit_id": "u_0_0",
         "run": "1",
+        "schedule_id": schedule,
+        "event": "gstr2b_published",
+        "period": "2026-11",
+        "line_id": LINE,
+        "window_id": window["id"],
     }

@@ -27,7 +27,13 @@ UNKNOWN = {
     "request_id": "otp_nothing",
     "unit_id": "u_0_0",
     "run": "1",
+    "schedule_id": "sc_nothing",
+    "event": "gstr2b_published",
+    "period": "2026-11",
+    "line_id": "up_nothing",
+    "window_id": "mw_nothing",
 }
+OF_NO_TENANT = ("unit_id", "run", "line_id", "window_id", "event", "period")
 
 
 def test_the_list_of_calls_is_the_list_of_routes(api: Api) -> None:
@@ -92,7 +98,7 @@ async def test_what_belongs_to_another_tenant_does_not_exist(api: Api) -> None:
     http = api.caller("t_one")
     tried = 0
     for call in CALLS:
-        names = [name for name in UNKNOWN if f"{{{name}}}" in call.path and name not in ("unit_id", "run")]
+        names = [name for name in UNKNOWN if f"{{{name}}}" in call.path and name not in OF_NO_TENANT]
         for name in names:
             foreign = worlds["t_one"] | {name: worlds["t_two"][name]}
             absent = worlds["t_one"] | {name: UNKNOWN[name]}
@@ -190,6 +196,7 @@ def _shape(answer: httpx.Response) -> tuple[int, dict[str, object]]:
 
 async def _dump(api: Api, tenant: str) -> list[str]:
     found = []
-    for name in ("buckets", "bucket_pages", "clients", "credentials", "otp_requests", "client_imports"):
+    collections = ("buckets", "bucket_pages", "clients", "credentials", "otp_requests", "client_imports")
+    for name in (*collections, "schedules", "schedule_streaks", "calendar_days"):
         found += [repr(document) async for document in api.database[name].find({"tenant_id": tenant})]
     return sorted(found)

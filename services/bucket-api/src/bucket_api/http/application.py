@@ -30,6 +30,7 @@ from bucket_api.http.routes import (
     runs,
     schedules,
     units,
+    upstreams,
 )
 from bucket_api.http.schemas.problem import Problem
 
@@ -49,6 +50,7 @@ ROUTERS: Final = (
     runs.router,
     schedules.router,
     calendar.router,
+    upstreams.router,
     openapi.router,
 )
 _PROBLEM: Final[dict[int | str, dict[str, Any]]] = {

@@ -75,6 +75,8 @@ AccessWrite = Annotated[Caller, Security(_admitted, scopes=["access:write"])]
 OtpWrite = Annotated[Caller, Security(_admitted, scopes=["otp:write"])]
 BucketsRead = Annotated[Caller, Security(_admitted, scopes=["buckets:read"])]
 BucketsWrite = Annotated[Caller, Security(_admitted, scopes=["buckets:write"])]
+UpstreamsRead = Annotated[Caller, Security(_admitted, scopes=["upstreams:read"])]
+UpstreamsAdmin = Annotated[Caller, Security(_admitted, scopes=["upstreams:admin"])]
 
 
 class RouteUnguarded(Exception):

@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm
 
 from bucket_api.http.tokens import Issuer
 
-Role = Literal["clerk", "reviewer", "partner", "administrator"]
+Role = Literal["clerk", "reviewer", "partner", "administrator", "operator"]
 
 LIVES: Final = timedelta(hours=12)
 _READ: Final = ("clients:read", "access:read", "buckets:read", "data:read", "users:read", "upstreams:read")
@@ -35,7 +35,9 @@ SCOPES_OF: Final[Mapping[Role, tuple[str, ...]]] = {
         "audit:read",
         "usage:read",
     ),
+    "operator": ("upstreams:read", "upstreams:admin"),
 }
+"""The operator runs the service and belongs to no tenant; the token still names one."""
 
 
 class DevIssuer:

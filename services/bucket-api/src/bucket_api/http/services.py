@@ -31,6 +31,7 @@ from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import milliseconds
 from bucket_api.schedules.stores import Stores
 from bucket_api.tenants import Encryptors, TenantKeys
+from bucket_api.upstreams.store import UpstreamStore
 
 Missing = Callable[[], Awaitable[Mapping[str, str]]]
 """Conditions of readiness that do not hold, with their reasons."""
@@ -56,6 +57,7 @@ class Services:
     schedules: ScheduleBook
     schedule_runs: ScheduleRuns
     following: Following
+    upstreams: UpstreamStore
     now: Callable[[], datetime]
     missing: Missing
 
@@ -88,6 +90,7 @@ def services_over(
         schedules=ScheduleBook(stores, lambda: milliseconds(now())),
         schedule_runs=ScheduleRuns(stores, creation, lambda: milliseconds(now())),
         following=Following(stores),
+        upstreams=UpstreamStore(database),
         now=now,
         missing=missing,
     )

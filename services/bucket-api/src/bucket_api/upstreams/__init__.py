@@ -1,0 +1,1 @@
+"""Lines to portals as users see them and operators steer them."""
