@@ -17,6 +17,8 @@ _FIELD_CODE: Final = {
     "enum": "unknown_value",
 }
 _KEY_HEADER: Final = ("header", "idempotency-key")
+_OF_SEVERAL_KINDS: Final = "when"
+"""A field of several kinds; the library puts the kind into the place of an error inside it."""
 _MALFORMED: Final = ("extra_forbidden", "json_invalid", "model_attributes_type")
 
 
@@ -41,6 +43,8 @@ def _is_malformed(error: Mapping[str, Any]) -> bool:
 
 def _field(error: Mapping[str, Any]) -> FieldError:
     place, *path = error["loc"]
+    if path[:1] == [_OF_SEVERAL_KINDS]:
+        del path[1:2]
     pointer = "/" + "/".join(str(part) for part in path) if place == "body" else str(path[0] if path else place)
     kind = error["type"]
     code = "unknown_field" if kind == "extra_forbidden" else _FIELD_CODE.get(kind, "invalid")

@@ -11,6 +11,7 @@ from bucket_api.http.schemas.buckets import compact_selection
 from bucket_api.http.schemas.kinds import Answer, Body, Instant, ListOf, Name, Person, instant, person
 from bucket_api.http.schemas.plans import PlanBody
 from bucket_api.http.schemas.whens import WhenBody, Window, minutes_in, when_told, when_value
+from bucket_api.refusal import FieldError, Refusal
 from bucket_api.schedules.book import Draft
 from bucket_api.schedules.durations import duration_text
 from bucket_api.schedules.schedule import Missed, Occurrence, OccurrenceState, Overlap, Schedule
@@ -195,6 +196,10 @@ def suspension_answer(document: Mapping[str, Any]) -> SuspensionAnswer:
 
 def _plan(body: PlanBody) -> dict[str, Any]:
     """The plan as it is stored. What cannot be chosen is refused now, not at the first start."""
-    body.selection.value()
-    body.chosen_modules()
+    try:
+        body.selection.value()
+        body.chosen_modules()
+    except Refusal as refusal:
+        errors = [FieldError(f"/plan{error.pointer}", error.code, error.detail) for error in refusal.errors]
+        raise Refusal(refusal.code, refusal.detail, errors=errors) from None
     return body.asked()
