@@ -17,7 +17,10 @@ _PAGES_MAX = 100
 
 @dataclass(frozen=True)
 class Call:
-    """One request that the portal saw. `section` is the part of a 2B, empty for the whole; `http` 0: no answer yet."""
+    """One request that the portal saw. `section` is the part of a 2B, empty for the whole; `http` 0: no answer yet.
+
+    `gstin_in_flight`: calls of this registration at its start, with itself.
+    """
 
     seq: int
     at_s: float
@@ -29,6 +32,7 @@ class Call:
     http: int
     code: str
     ms: float
+    gstin_in_flight: int
 
 
 class SandboxControl:
@@ -74,6 +78,20 @@ class SandboxControl:
         finally:
             self._request("PUT", "/faults", {})
 
+    @contextmanager
+    def outage(self, error_ratio: float, *, code: str = "RET13505", http: int = 500, **match: str) -> Iterator[None]:
+        """A part of all calls fails at random until the end of the block; `match`: surface, action …"""
+        faults = {"error_ratio": error_ratio, "code": code, "http": http, "match": match}
+        self._request("PUT", "/faults", faults)
+        try:
+            yield
+        finally:
+            self._request("PUT", "/faults", {})
+
+    def limit(self, **limits: Any) -> None:
+        """What the portal tolerates from now on: gsp_per_s, gsp_burst, gstin_concurrency, refuse_with, retry_after."""
+        self._request("PUT", "/rates", limits)
+
     def otp(self, gstin: str) -> str | None:
         """The one-time password that the taxpayer reads out; None when none was asked, or it is not passed on."""
         answer = self._http.get(f"/otp/{gstin}")
@@ -113,7 +131,7 @@ class SandboxControl:
 
 
 def _call(item: Json) -> Call:
-    names = ("seq", "gstin", "surface", "action", "period", "section", "http", "code", "ms")
+    names = ("seq", "gstin", "surface", "action", "period", "section", "http", "code", "ms", "gstin_in_flight")
     return Call(at_s=_seconds(item["at"]), **{name: item[name] for name in names})
 
 

@@ -115,9 +115,17 @@ def test_maintenance_holds_within_its_window() -> None:
     now = datetime(2026, 11, 24, tzinfo=UTC)
     faults = GspFaults()
     faults.change(FaultState(maintenance=Window(now, now + timedelta(hours=1))))
-    assert faults.refusal(now) == Refusal("GEN5008", http=500)
-    assert faults.refusal(now + timedelta(hours=1)) is None
-    assert faults.refusal(now - timedelta(seconds=1)) is None
+    assert faults.refusal(now, GET2B) == Refusal("GEN5008", http=500)
+    assert faults.refusal(now + timedelta(hours=1), GET2B) is None
+    assert faults.refusal(now - timedelta(seconds=1), GET2B) is None
+
+
+def test_an_outage_of_some_calls_leaves_the_others_alone() -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    faults = GspFaults()
+    faults.change(FaultState(error_ratio=1, code="RET13505", http=500, match=Match(action="GET2B")))
+    assert faults.refusal(now, GET2B) == Refusal("RET13505", http=500)
+    assert faults.refusal(now, Call("taxpayer", "NOTICELIST")) is None
 
 
 def test_error_ratio_is_kept_and_repeats() -> None:
@@ -126,11 +134,11 @@ def test_error_ratio_is_kept_and_repeats() -> None:
     def drawn() -> list[bool]:
         faults = GspFaults()
         faults.change(FaultState(error_ratio=0.3, code="GEN4004"))
-        return [faults.refusal(now) == Refusal("GEN4004") for _ in range(1000)]
+        return [faults.refusal(now, GET2B) == Refusal("GEN4004") for _ in range(1000)]
 
     assert 250 < sum(drawn()) < 350
     assert drawn() == drawn()
-    assert GspFaults().refusal(now) is None
+    assert GspFaults().refusal(now, GET2B) is None
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

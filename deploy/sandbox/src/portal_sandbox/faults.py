@@ -105,13 +105,14 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"s
 
 
 class FaultState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Faults of the whole GSP; `latency` replaces the profile's."""
+    """Faults of the whole GSP; `match` narrows errors and maintenance, `latency` replaces the profile's."""
 
     error_ratio: float = 0.0
     code: str = "RET13504"
     http: int = 200
     maintenance: Window | None = None
     latency: LatencyProfile | None = None
+    match: Match = Match()
 
 
 class GspFaults:
@@ -129,8 +130,10 @@ class GspFaults:
         """A number from 0 to 1 for one decision."""
         return self._draw.random()
 
-    def refusal(self, now: datetime) -> Refusal | None:
+    def refusal(self, now: datetime, call: Call) -> Refusal | None:
         """Maintenance first, then the error ratio."""
+        if not self.state.match.fits(call):
+            return None
         window = self.state.maintenance
         if window is not None and window.start <= now < window.end:
             return MAINTENANCE

@@ -76,7 +76,7 @@ class PortalApp:
             self._portal.journal.end(entry, http=http, code=code, ms=(time.monotonic() - started_s) * 1000)
 
     async def _answer(self, front: Front, exchange: Exchange, call: Call) -> tuple[Reply, Effect | None]:
-        refused = self._portal.faults.refusal(self._portal.clock.now())
+        refused = self._portal.faults.refusal(self._portal.clock.now(), call)
         if refused is not None:
             return front.refuse(refused), None
         throttled = self._throttled(front, call)
