@@ -284,6 +284,16 @@ async def test_an_ended_bucket_whose_plan_runs_elsewhere_is_not_started_again(
     assert (await stored(api, bucket))["status"] == "PARTIAL" or (await stored(api, bucket))["status"] == "FAILED"
 
 
+async def test_f42_a2_a_retry_beyond_the_limits_is_refused_as_a_start_is(http: httpx.AsyncClient, api: Api) -> None:
+    bucket = await ended(http, api, *["TOTALS_MISMATCH"] * 21)
+    for n in range(1, 21):
+        await started(http, {"selection": {"add": [f"c_one_{n}"]}, "presets": ["only_2b"]}, f"k{n + 1}")
+    refused = await retry(http, bucket)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_active_buckets")
+    assert (refused.json()["limit"], refused.json()["used"], refused.headers["retry-after"]) == (20, 20, "30")
+    assert (await stored(api, bucket))["round"] == 0
+
+
 async def test_a_retry_needs_the_right_to_start_and_belongs_to_its_tenant(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await ended(http, api, "TOTALS_MISMATCH")
     reader = api.caller("t_one", "buckets:read")

@@ -223,13 +223,21 @@ async def test_ten_thousand_clients_are_accepted_and_one_more_is_not(http: httpx
     assert (refused["code"], refused["errors"][0]["code"]) == ("validation_failed", "too_many")
 
 
-async def test_twenty_buckets_may_be_active_and_the_next_waits(http: httpx.AsyncClient, api: Api) -> None:
+async def test_f42_a2_the_twenty_first_active_bucket_is_refused_with_limit_use_and_time(
+    http: httpx.AsyncClient, api: Api
+) -> None:
     await firm_of(api.database, 21)
     for n in range(1, 21):
         await started(http, {"selection": {"add": [f"c_one_{n}"]}, "presets": ["only_2b"]}, f"k{n}")
     refused = await start(http, {"selection": {"add": ["c_one_21"]}, "presets": ["only_2b"]}, "k21")
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_active_buckets")
     assert (refused.json()["limit"], refused.json()["used"], refused.headers["retry-after"]) == (20, 20, "30")
+    pace = {"n_units": 1_000, "summary.p": 500, "summary.s": 500}
+    await api.database["buckets"].update_one({"idem_key": "k7"}, {"$set": pace})
+    api.clock.forward(timedelta(minutes=4))
+    refused = await start(http, {"selection": {"add": ["c_one_21"]}, "presets": ["only_2b"]}, "k21")
+    assert (refused.json()["retry_after_s"], refused.headers["retry-after"]) == (240, "240")
+    assert "20 of at most 20 are open" in refused.json()["detail"]
 
 
 async def test_queued_units_of_a_tenant_are_limited(http: httpx.AsyncClient, api: Api) -> None:

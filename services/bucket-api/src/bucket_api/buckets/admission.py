@@ -64,7 +64,7 @@ def until_room_s(usage: Usage, missing: int) -> int:
 def _bounded(expected_s: Sequence[float]) -> int:
     """The least, within limits: soon where nothing is known yet; beyond an hour it is too far to be told."""
     least_s = min(expected_s, default=LEAST_RETRY_AFTER_S)
-    return int(min(max(least_s, LEAST_RETRY_AFTER_S), MOST_RETRY_AFTER_S))
+    return round(min(max(least_s, LEAST_RETRY_AFTER_S), MOST_RETRY_AFTER_S))
 
 
 def _refusal(code: ProblemCode, limit: int, used: int, asked: int, retry_after_s: int) -> Refusal:

@@ -59,7 +59,10 @@ async def act(
         response.status_code = 200
         return await _previewed(app, caller.tenant, bucket_id, body)
     answer, replayed = await _acted(app, caller, bucket_id, body, key)
-    response.headers.update({"location": f"/v1/buckets/{bucket_id}/actions/{answer.id}"} if answer.id else {})
+    if answer.id is None:
+        response.status_code = 200
+    else:
+        response.headers["location"] = f"/v1/buckets/{bucket_id}/actions/{answer.id}"
     response.headers.update({"idempotent-replayed": "true"} if replayed else {})
     return answer
 
