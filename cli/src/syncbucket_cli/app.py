@@ -120,6 +120,9 @@ def show(context: typer.Context, bucket_id: BucketId = None) -> None:
         ("name", bucket["name"]),
         ("status", words(bucket["status"])),
         ("verdict", bucket["verdict"] and words(bucket["verdict"])),
+        ("run", len(bucket["runs"])),
+        ("paused", bucket["paused"] and control_line(bucket["paused"])),
+        ("cancelled", bucket["cancel"] and control_line(bucket["cancel"])),
         ("started by", bucket["created_by"]["name"]),
         ("created", bucket["created_at"]),
         ("ended", bucket["ended_at"]),
@@ -190,6 +193,12 @@ def _newest(ctx: Context) -> str:
         raise Refused({"code": "not_found", "detail": "there is no bucket yet"})
     bucket_id: str = newest[0]["id"]
     return bucket_id
+
+
+def control_line(control: Json) -> str:
+    """Who paused or cancelled, when and why."""
+    why = f": {control['reason']}" if control["reason"] else ""
+    return f"by {control['by']} at {control['at']}{why}"
 
 
 def started_line(bucket: Json, *, reused: bool) -> str:

@@ -21,6 +21,9 @@ BUCKET = {
     "created_by": {"name": "the clerk"},
     "created_at": "2026-11-23T02:35:00.000Z",
     "ended_at": "2026-11-23T02:36:00.000Z",
+    "runs": [{"run": 1}],
+    "paused": None,
+    "cancel": {"by": "us_a", "at": "2026-11-23T02:35:50.000Z", "reason": "wrong month"},
     "counters": {"total": 2, "done": 1, "failed": 1}
     | dict.fromkeys(
         ("queued", "waiting", "running", "retrying", "not_available", "needs_action", "skipped", "cancelled"), 0
@@ -245,3 +248,10 @@ def test_a_clients_file_that_is_no_text_is_wrong_usage(
 def test_help_names_the_presets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "start", "--help") == Exit.OK
     assert "notice_return_register" in capsys.readouterr().out
+
+
+def test_show_says_who_cancelled_and_why(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--url", address, "show", "b_1") == Exit.OK
+    assert "by us_a at 2026-11-23T02:35:50.000Z: wrong month" in capsys.readouterr().out
