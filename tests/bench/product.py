@@ -17,12 +17,15 @@ NO_RATE: Final = ""
 """No limit of calls per second: the window of the dispatcher is then 10,000 units."""
 
 
-def start_engine(world: World, *, max_inflight: int | None = None) -> None:
-    """One aggregator, one dispatcher, one worker that knows the benchmark's modules too."""
+def start_engine(world: World, *, max_inflight: int | None = None, rate_per_s: str = NO_RATE) -> None:
+    """One aggregator, one dispatcher, one worker that knows the benchmark's modules too.
+
+    `rate_per_s` gives the line a rate, and thereby the dispatcher a window; the benchmark's modules ask for no permit.
+    """
     world.start(AGGREGATOR)
     world.start(DISPATCHER)
     inflight = {} if max_inflight is None else {"SB_MAX_INFLIGHT": str(max_inflight)}
-    world.start(WORKER, SB_WORKER_EXTRA_MODULES=MODULES, SB_PORTAL_RATE_PER_S=NO_RATE, **inflight)
+    world.start(WORKER, SB_WORKER_EXTRA_MODULES=MODULES, SB_PORTAL_RATE_PER_S=rate_per_s, **inflight)
 
 
 async def product_pass(world: World, database: Database, accepted: Accepted) -> Pass:
