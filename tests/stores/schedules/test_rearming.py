@@ -9,6 +9,7 @@ from bucket_api.buckets.creation import Creation, Start, Started
 from bucket_api.buckets.planning import Period
 from bucket_api.buckets.selection import Selection
 from bucket_api.schedules.calendar import INDIA
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.rearming import Rearming
 from bucket_api.schedules.schedule import moment
 from bucket_api.schedules.watches import Watch
@@ -200,7 +201,7 @@ async def test_schedulers_that_act_at_once_ask_once(world: World) -> None:
     assert len(await again_of(world, bucket)) == 1
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """The process is gone."""
 
 
@@ -218,7 +219,7 @@ class DyingCreation:
 async def test_a_scheduler_that_dies_while_it_asks_is_followed_by_one_that_links(world: World) -> None:
     bucket, watch = await watched(world)
     world.at = watch.next_at
-    dying = Rearming(world.stores, DyingCreation(world), world.now_ms)  # type: ignore[arg-type]
+    dying = Rearming(world.stores, DyingCreation(world), Holding(world.now_ms), world.now_ms)  # type: ignore[arg-type]
     with pytest.raises(KilledError):
         await dying.ask()
 
@@ -227,6 +228,21 @@ async def test_a_scheduler_that_dies_while_it_asks_is_followed_by_one_that_links
     (small,) = await again_of(world, bucket)
     first = next(found for found in await world.buckets() if found["_id"] == bucket)
     assert (first["linked"], small["linked"]) == ([small["_id"]], [bucket])
+
+
+async def test_an_error_in_one_watch_does_not_stop_the_others(world: World) -> None:
+    bucket, watch = await watched(world)
+    other = await started(world, "k2", selection=Selection(add=("c_one_1",)), period=Period())
+    await world.end(other, lambda _client, _module: NOT_YET)
+    await world.scheduler().tick()
+    await world.database["rearm_watches"].update_one({"_id": watch.id}, {"$set": {"module": "of_no_release"}})
+    await world.database["rearm_watches"].update_many({}, {"$set": {"next_at": world.at}})
+
+    tick = await world.scheduler().tick()
+
+    assert tick.failed == 1
+    assert await again_of(world, bucket) == []
+    assert len(await again_of(world, other)) == 1
 
 
 async def test_f34_a4_a_moved_publication_moves_the_try(world: World) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from bucket_api.buckets.creation import Creation, Start
 from bucket_api.refusal import Refusal
+from bucket_api.schedules.loop import STARTS_AT_ONCE
 from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import Schedule
 from bucket_api.schedules.when import CalendarEvent
@@ -69,7 +70,7 @@ async def test_two_schedulers_at_once_start_one_bucket_a_slot(world: World) -> N
         assert [state for state, _, _ in told(await world.again(one))] == ["started"] * 3
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """The process is gone."""
 
 
@@ -189,6 +190,47 @@ async def test_an_error_in_one_schedule_does_not_stop_the_others(world: World) -
     assert (first.failed, second.failed) == (1, 0), "left alone for a minute"
     (bucket,) = await world.buckets()
     assert bucket["name"] == "Fine"
+
+
+async def test_a_schedule_that_only_a_newer_version_can_read_is_left_to_it(world: World) -> None:
+    newer, fine = await world.schedule(name="Newer"), await world.schedule(name="Fine", plan={**PLAN, "options": {}})
+    await world.database["schedules"].update_one({"_id": newer.id}, {"$set": {"when": {"kind": "at_full_moon"}}})
+    await world.until_next(fine)
+
+    tick = await world.scheduler().tick()
+
+    assert (tick.advanced, tick.failed) == (1, 0)
+    assert [bucket["name"] for bucket in await world.buckets()] == ["Fine"]
+
+
+async def test_many_broken_schedules_do_not_keep_the_others_waiting(world: World) -> None:
+    broken = await world.schedule(name="Broken", plan={**PLAN, "selection": {}})
+    document = await world.database["schedules"].find_one({"_id": broken.id})
+    assert document is not None
+    await world.database["schedules"].insert_many([{**document, "_id": f"sc_{n}"} for n in range(STARTS_AT_ONCE)])
+    fine = await world.schedule(name="Fine", window_s=0)
+    await world.database["schedules"].update_one({"_id": fine.id}, {"$inc": {"next_at": 1}})
+    await world.until_next(fine)
+    scheduler = world.scheduler()
+
+    await scheduler.tick()
+    assert await world.buckets() == []
+    await scheduler.tick()
+
+    assert [bucket["name"] for bucket in await world.buckets()] == ["Fine"]
+
+
+async def test_a_start_by_hand_beyond_the_limits_is_refused_and_not_kept(world: World) -> None:
+    made = await world.schedule()
+    refusing = ScheduleRuns(world.stores, _Refusing("too_many_queued_units"), world.now_ms)  # type: ignore[arg-type]
+
+    with pytest.raises(Refusal) as refused:
+        await refusing.by_hand(made, key="k", by="us_anja", by_name=None)
+    await world.scheduler().tick()
+
+    assert refused.value.code == "too_many_queued_units"
+    assert told(await world.again(made)) == [("skipped", "too_many_queued_units", None)]
+    assert await world.buckets() == []
 
 
 async def test_a_change_of_the_rule_counts_from_now_and_a_pending_start_goes_on(world: World) -> None:

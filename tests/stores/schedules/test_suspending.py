@@ -97,6 +97,22 @@ async def test_f34_a3_a_new_one_time_password_re_arms(world: World) -> None:
     assert await suspended(world, made) == {}
 
 
+async def test_f34_a3_data_that_came_since_by_whatever_bucket_re_arms(world: World) -> None:
+    """A person retried it, and it went well."""
+    made = await failed_ten_times(world)
+    other = {"_id": "t_one:c_one_2:gstr2b:2026-10", "module": "gstr2b", "fetched_at": moment(world.at + DAY_MS)}
+    same = {"tenant_id": "t_one", "client": FAILING[0]}
+    await world.database["datasets"].insert_one({**same, **other})
+    await world.scheduler().tick()
+    assert await suspended(world, made), "that was another module"
+
+    mended = {"_id": "t_one:c_one_2:notices:-", "module": "notices", "fetched_at": moment(world.at + 1)}
+    await world.database["datasets"].insert_one({**same, **mended})
+    await world.scheduler().tick()
+
+    assert await suspended(world, made) == {}
+
+
 async def test_f34_a3_somebody_re_arms_by_hand(world: World) -> None:
     made = await failed_ten_times(world)
 

@@ -9,6 +9,7 @@ from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.store import BucketStore
 from bucket_api.schedules.book import Draft, ScheduleBook
 from bucket_api.schedules.following import Following
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.loop import Scheduler
 from bucket_api.schedules.rearming import Rearming
 from bucket_api.schedules.releasing import Releasing
@@ -61,12 +62,14 @@ class World:
 
     def scheduler(self) -> Scheduler:
         """One of the schedulers."""
+        holding = Holding(self.now_ms)
         return Scheduler(
             self.stores,
             runs=self.runs(),
-            rearming=Rearming(self.stores, self.creation, self.now_ms),
+            rearming=Rearming(self.stores, self.creation, holding, self.now_ms),
             following=Following(self.stores),
             releasing=Releasing(self.stores.streaks, AccessStore(self.database)),
+            holding=holding,
             now_ms=self.now_ms,
         )
 

@@ -18,6 +18,7 @@ from bucket_api.access.store import AccessStore
 from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.store import BucketStore
 from bucket_api.schedules.following import Following
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.loop import Scheduler, Tick
 from bucket_api.schedules.rearming import Rearming
 from bucket_api.schedules.releasing import Releasing
@@ -49,13 +50,14 @@ def scheduler_over(database: mongo.Database, keys: TenantKeys) -> Scheduler:
     """The scheduler over a database, by the clock of this machine."""
     buckets, access = BucketStore(database), AccessStore(database)
     creation = BucketCreation(database, buckets, access, Encryptors(database, keys), lambda: moment(now_ms()))
-    stores = Stores.over(database, buckets)
+    stores, holding = Stores.over(database, buckets), Holding(now_ms)
     return Scheduler(
         stores,
         runs=ScheduleRuns(stores, creation, now_ms),
-        rearming=Rearming(stores, creation, now_ms),
+        rearming=Rearming(stores, creation, holding, now_ms),
         following=Following(stores),
         releasing=Releasing(stores.streaks, access),
+        holding=holding,
         now_ms=now_ms,
     )
 

@@ -3,33 +3,28 @@
 What a schedule or watch does is stored before it is acted on, so two schedulers at once do no harm.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
-from pymongo.errors import PyMongoError
 
 from bucket_api.schedules.following import Following
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.rearming import Rearming
 from bucket_api.schedules.releasing import Releasing
 from bucket_api.schedules.running import ScheduleRuns
-from bucket_api.schedules.schedule import Schedule
 from bucket_api.schedules.stores import Stores
 
-log = logging.getLogger(__name__)
-
 STARTS_AT_ONCE: Final = 50
-"""Schedules in one step; more that are due wait for the next one."""
+STARTS_FOR_MS: Final = 10_000
+"""Schedules in one step, and the time that they may take; more that are due wait for the next one."""
 RELEASE_EVERY_MS: Final = 15_000
 WINDOWS_EVERY_MS: Final = 600_000
 SETTLE_EVERY_MS: Final = 2_000
-HELD_MS: Final = 60_000
-"""How long a schedule is left alone that could not be processed."""
 
 
 class Tick(Struct, frozen=True):
-    """What a step did. `failed`: schedules that could not be processed, by an error of ours."""
+    """What a step did. `failed`: what could not be processed, by an error of ours."""
 
     advanced: int = 0
     asked_again: int = 0
@@ -48,6 +43,7 @@ class Scheduler:
         rearming: Rearming,
         following: Following,
         releasing: Releasing,
+        holding: Holding,
         now_ms: Callable[[], int],
     ) -> None:
         self._stores = stores
@@ -55,45 +51,42 @@ class Scheduler:
         self._rearming = rearming
         self._following = following
         self._releasing = releasing
+        self._holding = holding
         self._now_ms = now_ms
         self._next: dict[str, int] = {}
-        self._held: dict[str, int] = {}
 
     async def tick(self) -> Tick:
         """One step. Raises `PyMongoError` while the database is away; nothing is half done then."""
+        failed = self._holding.failed
         await self._following.follow()
         released = await self._releasing.release() if self._is_time("release", RELEASE_EVERY_MS) else 0
-        failed = await self._settle() if self._is_time("settle", SETTLE_EVERY_MS) else 0
-        due = await self._stores.schedules.due(self._now_ms(), STARTS_AT_ONCE)
-        failed += sum([not await self._guarded(schedule) for schedule in due])
+        if self._is_time("settle", SETTLE_EVERY_MS):
+            await self._settle()
+        advanced = await self._advance()
         await self._rearming.look()
         await self._rearming.settle()
         asked = await self._rearming.ask()
         if self._is_time("windows", WINDOWS_EVERY_MS):
             await self._stores.watches.close_windows(self._now_ms())
-        return Tick(len(due) - failed, asked, released, failed)
+        return Tick(advanced, asked, released, self._holding.failed - failed)
 
-    async def _settle(self) -> int:
-        """Count the results of buckets that have ended; how many schedules could not be processed."""
-        failed = 0
-        for schedule in await self._stores.schedules.running():
-            failed += not await self._guarded(schedule, only_settle=True)
-        return failed
+    async def _advance(self) -> int:
+        """Do what is due, for some seconds at most; how many schedules."""
+        begun_ms, advanced = self._now_ms(), 0
+        for schedule in await self._stores.schedules.due(begun_ms, STARTS_AT_ONCE, self._holding.ids()):
+            if self._now_ms() - begun_ms > STARTS_FOR_MS:
+                break
+            await self._holding.guarded(schedule.id, self._runs.advance(schedule))
+            advanced += 1
+        return advanced
 
-    async def _guarded(self, schedule: Schedule, *, only_settle: bool = False) -> bool:
-        """An error of ours in one schedule does not stop the others; it is tried again after a minute."""
-        if self._held.get(schedule.id, 0) > self._now_ms():
-            return True
-        try:
-            await (self._runs.settle(schedule) if only_settle else self._runs.advance(schedule))
-        except (PyMongoError, ConnectionError):
-            raise
-        except Exception:
-            log.exception("schedule cannot be processed", extra={"action": "hold", "schedule": schedule.id})
-            self._held[schedule.id] = self._now_ms() + HELD_MS
-            return False
-        self._held.pop(schedule.id, None)
-        return True
+    async def _settle(self) -> None:
+        """Count the results of buckets that have ended."""
+        found = await self._stores.schedules.running(self._holding.ids())
+        still = await self._stores.watches.running_among([one.running.bucket for one in found if one.running])
+        for schedule in found:
+            if schedule.running and schedule.running.bucket not in still:
+                await self._holding.guarded(schedule.id, self._runs.settle(schedule))
 
     def _is_time(self, what: str, every_ms: int) -> bool:
         now_ms = self._now_ms()

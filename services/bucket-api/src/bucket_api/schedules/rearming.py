@@ -14,6 +14,7 @@ from bucket_api.buckets.creation import BucketCreation
 from bucket_api.refusal import Refusal
 from bucket_api.schedules import watches, wish
 from bucket_api.schedules.calendar import Calendar
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.stores import Stores
 from bucket_api.schedules.watches import Watch, WatchState
 from bucket_api.scope import TenantScope
@@ -28,39 +29,44 @@ TRY_AGAIN_MS: Final = 10 * 60_000
 class Rearming:
     """Watches of all tenants. `now_ms`: epoch."""
 
-    def __init__(self, stores: Stores, creation: BucketCreation, now_ms: Callable[[], int]) -> None:
+    def __init__(self, stores: Stores, creation: BucketCreation, holding: Holding, now_ms: Callable[[], int]) -> None:
         self._watches = stores.watches
         self._calendars = stores.calendars
         self._buckets = stores.buckets
         self._creation = creation
+        self._holding = holding
         self._now_ms = now_ms
 
     async def look(self) -> int:
         """Begin to watch for what ended buckets did not get yet; how many buckets were looked at."""
-        found = await self._watches.ended_buckets(self._now_ms(), AT_ONCE)
+        found = await self._watches.ended_buckets(self._now_ms(), AT_ONCE, self._holding.ids())
         for bucket in found:
-            tenant = TenantScope(bucket["tenant_id"])
-            await self._look_at(tenant, bucket, await self._calendars.of(tenant))
-            await self._watches.looked_at(tenant, bucket["_id"], bucket["round"])
+            await self._holding.guarded(bucket["_id"], self._look_at(bucket))
         return len(found)
 
     async def ask(self) -> int:
         """Ask again where the time has come; how many watches."""
-        found = await self._watches.due(self._now_ms(), AT_ONCE)
+        found = await self._watches.due(self._now_ms(), AT_ONCE, self._holding.ids())
         for watch in found:
-            await self.ask_again(watch)
+            await self._holding.guarded(watch.id, self._ask_again(watch))
         return len(found)
 
     async def settle(self) -> int:
         """Go on after tries that have ended; how many."""
-        return sum([await self._settled(watch) for watch in await self._watches.asking(AT_ONCE)])
+        found = await self._watches.asking(self._holding.ids())
+        for watch in found:
+            await self._holding.guarded(watch.id, self._go_on(watch))
+        return len(found)
 
-    async def _look_at(self, tenant: TenantScope, bucket: dict[str, Any], calendar: Calendar) -> None:
+    async def _look_at(self, bucket: dict[str, Any]) -> None:
+        tenant = TenantScope(bucket["tenant_id"])
+        calendar = await self._calendars.of(tenant)
         columns = [n for n, column in enumerate(bucket["columns"]) if watches.event_of(column)]
         pages = await self._pages(tenant, bucket["_id"]) if columns else []
         for column in columns:
             if missing := watches.not_yet(pages, column):
                 await self._watch(tenant, bucket, column, missing, calendar)
+        await self._watches.looked_at(tenant, bucket["_id"], bucket["round"])
 
     async def _watch(
         self, tenant: TenantScope, bucket: dict[str, Any], column: int, missing: list[str], calendar: Calendar
@@ -74,7 +80,7 @@ class Rearming:
         if known and known.round < watch.round and known.state != "asking":
             await self._watches.save(tenant, known, replace(watch, tries=known.tries, rev=known.rev + 1))
 
-    async def ask_again(self, watch: Watch) -> None:
+    async def _ask_again(self, watch: Watch) -> None:
         """Create the bucket of the try, unless the window is over or everything is there."""
         tenant, now_ms = TenantScope(watch.tenant_id), self._now_ms()
         if now_ms > watch.until:
@@ -103,22 +109,23 @@ class Rearming:
             tenant, stored, state="asking", asked=asked, day=day, tries=stored.tries + 1, clients=wanted.clients
         )
 
-    async def _settled(self, watch: Watch) -> bool:
+    async def _go_on(self, watch: Watch) -> None:
+        """After a try: ask for the rest on the next day, unless nothing is left or the window is over."""
         tenant = TenantScope(watch.tenant_id)
         bucket = await self._buckets.get(tenant, watch.asked or "")
-        if bucket is not None and bucket["status"] == "RUNNING":
-            return False
         if bucket is None or bucket["status"] == "CANCELLED":
-            return await self._save(tenant, watch, state="ended")
+            await self._save(tenant, watch, state="ended")
+            return
         column = _column_of(bucket, watch)
         missing = watches.still_missing(await self._pages(tenant, bucket["_id"]), column) if column is not None else []
         event = watches.event_of({"module": watch.module, "period": watch.period})
         if not missing or event is None:
-            return await self._save(tenant, watch, state="done", clients=())
+            await self._save(tenant, watch, state="done", clients=())
+            return
         calendar, now_ms = await self._calendars.of(tenant), self._now_ms()
         next_at = watches.next_try(watch.id, calendar, event, watch.period, now_ms)
         state: WatchState = "watching" if next_at <= watch.until else "ended"
-        return await self._save(tenant, watch, state=state, clients=tuple(missing), next_at=next_at)
+        await self._save(tenant, watch, state=state, clients=tuple(missing), next_at=next_at)
 
     async def _pages(self, tenant: TenantScope, bucket: str) -> list[Page]:
         return [page_from(page) async for page in self._buckets.pages(tenant, bucket)]

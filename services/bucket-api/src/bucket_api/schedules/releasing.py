@@ -1,4 +1,4 @@
-"""Suspensions end when the access of their client has changed: another portal user, or a new one-time password."""
+"""Suspensions end when what failed was mended: another portal user, a new one-time password, or data that came."""
 
 import logging
 from collections import defaultdict
@@ -34,9 +34,11 @@ class Releasing:
         clients = sorted({one.client for one in suspended})
         changed = await self._access.changed_at(tenant, clients)
         logged_in = await self._access.logged_in_at(tenant, clients)
+        fetched = await self._streaks.fetched_at(tenant, clients)
         released = 0
         for one in suspended:
-            mended = [at for at in (changed.get(one.client), logged_in.get(one.client)) if at]
+            known = (changed.get(one.client), logged_in.get(one.client), fetched.get((one.client, one.module)))
+            mended = [at for at in known if at]
             if mended and milliseconds(max(mended)) > one.last_at:
                 released += await self._streaks.release(tenant, one.schedule, one.client, one.module)
         if released:

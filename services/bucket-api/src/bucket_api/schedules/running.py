@@ -47,7 +47,10 @@ class ScheduleRuns:
         return await self._create(decided) if decided and decided.pending else decided
 
     async def by_hand(self, schedule: Schedule, *, key: str | None, by: str, by_name: str | None) -> Schedule | None:
-        """Start now, whatever the rule says; while its bucket runs, what `overlap` says."""
+        """Start now, whatever the rule says; while its bucket runs, what `overlap` says.
+
+        Raises `Refusal` where the tenant's limits are reached: whoever asks by hand can ask again.
+        """
         settled, runs = await self.settle(schedule)
         if settled and settled.pending:
             settled, runs = await self._create(settled), True
@@ -96,10 +99,14 @@ class ScheduleRuns:
         try:
             creation = await self._creation.start(tenant, wish.scheduled(schedule, pending, suspended))
         except Refusal as refusal:
-            later = refusal.code in _LATER
-            return await self._apply(
-                schedule, decisions.refused(schedule, pending, refusal.code, self._now_ms(), again=later)
-            )
+            later, by_hand = refusal.code in _LATER, pending.by is not None
+            told = replace(pending, key=None) if later else pending  # the same key may be tried again
+            again = later and not by_hand
+            decision = decisions.refused(schedule, told, refusal.code, self._now_ms(), again=again)
+            refused = await self._apply(schedule, decision)
+            if later and by_hand:
+                raise
+            return refused
         attached = isinstance(creation, Reused) or (isinstance(creation, Replayed) and creation.reused)
         bucket = creation.bucket["_id"]
         decision = decisions.started(schedule, pending, bucket, self._now_ms(), attached=attached)

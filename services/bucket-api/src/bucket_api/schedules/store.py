@@ -1,12 +1,17 @@
 """Schedules in MongoDB: changed by compare-and-set on `rev`, found by the time at which something is to be done."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from msgspec import ValidationError
 from sync_contracts import collections
 
 from bucket_api.schedules.schedule import Schedule, from_document, to_document
 from bucket_api.scope import TenantScope
+
+log = logging.getLogger(__name__)
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 RUNNING_AT_ONCE: Final = 1_000
@@ -53,16 +58,27 @@ class ScheduleStore:
         """Delete it as people saw it; False when it was changed or is gone."""
         return (await self._schedules.delete_one(tenant.only({"_id": schedule_id, "etag": etag}))).deleted_count == 1
 
-    async def due(self, now_ms: int, limit: int) -> list[Schedule]:
-        """Schedules of all tenants with something to do, the oldest first."""
-        query = {"next_at": {"$lte": now_ms}, "$or": [{"enabled": True}, {"pending": {"$exists": True}}]}
-        found = self._schedules.find(query).sort("next_at", 1).limit(limit)
-        return [from_document(document, Schedule) async for document in found]
+    async def due(self, now_ms: int, limit: int, held: Sequence[str] = ()) -> list[Schedule]:
+        """Schedules of all tenants with something to do, the oldest first, without those that are held."""
+        wanted = {"next_at": {"$lte": now_ms}, "_id": {"$nin": list(held)}}
+        query = {**wanted, "$or": [{"enabled": True}, {"pending": {"$exists": True}}]}
+        return _readable(await self._schedules.find(query).sort("next_at", 1).limit(limit).to_list(limit))
 
-    async def running(self) -> list[Schedule]:
-        """Schedules of all tenants with a bucket whose results are not counted."""
-        found = self._schedules.find({"running.bucket": {"$exists": True}}).limit(RUNNING_AT_ONCE)
-        return [from_document(document, Schedule) async for document in found]
+    async def running(self, held: Sequence[str] = ()) -> list[Schedule]:
+        """Schedules of all tenants with a bucket whose results are not counted, without those that are held."""
+        query = {"running.bucket": {"$exists": True}, "_id": {"$nin": list(held)}}
+        return _readable(await self._schedules.find(query).limit(RUNNING_AT_ONCE).to_list(RUNNING_AT_ONCE))
+
+
+def _readable(documents: Sequence[dict[str, Any]]) -> list[Schedule]:
+    """A schedule that a newer version has written in a way unknown here is left to that version."""
+    found = []
+    for document in documents:
+        try:
+            found.append(from_document(document, Schedule))
+        except ValidationError:
+            log.warning("unreadable", extra={"action": "leave", "schedule": document["_id"]})
+    return found
 
 
 def tenant_of(schedule: Schedule) -> TenantScope:

@@ -1,6 +1,7 @@
 """Failures in a row of a schedule's clients and modules, in MongoDB."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -29,10 +30,11 @@ class Suspended(Struct, frozen=True):
 
 
 class StreakStore:
-    """`schedule_streaks`, id `schedule:client:module`."""
+    """`schedule_streaks`, id `schedule:client:module`; of `datasets` when they were fetched."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         self._streaks = database[collections.SCHEDULE_STREAKS.name]
+        self._datasets = database[collections.DATASETS.name]
 
     async def of(self, tenant: TenantScope, schedule: str) -> dict[Place, Streak]:
         """Every row of a schedule."""
@@ -88,6 +90,13 @@ class StreakStore:
         found = await self._streaks.find(query).sort("_id", 1).limit(limit).to_list(limit)
         last = found[-1]["_id"] if len(found) == limit else None
         return [from_document(document, Suspended) for document in found], last
+
+    async def fetched_at(self, tenant: TenantScope, clients: Sequence[str]) -> dict[Place, datetime]:
+        """When data of clients' modules was obtained last."""
+        query = tenant.only({"client": {"$in": list(clients)}, "fetched_at": {"$exists": True}})
+        newest = {"$group": {"_id": {"client": "$client", "module": "$module"}, "at": {"$max": "$fetched_at"}}}
+        found = await self._datasets.aggregate([{"$match": query}, newest]).to_list(None)
+        return {(document["_id"]["client"], document["_id"]["module"]): document["at"] for document in found}
 
     async def forget(self, tenant: TenantScope, schedule: str) -> None:
         """Delete the rows of a schedule."""

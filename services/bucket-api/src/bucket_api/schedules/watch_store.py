@@ -1,5 +1,6 @@
 """Watches for what was not on the portal yet, and the ended buckets in which such units are looked for, in MongoDB."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from bucket_api.scope import TenantScope
 KEPT: Final = timedelta(days=60)
 """How long after its window a watch can be read."""
 BATCH: Final = 500
+ASKING_AT_ONCE: Final = 1_000
 _ENDED: Final[tuple[Status, ...]] = ("COMPLETED", "PARTIAL", "FAILED")
 """A bucket that somebody cancelled is not asked for again."""
 _FIELDS: Final = ("tenant_id", "columns", "round", "created_by", "origin.by_name", "results.at", "n_pages")
@@ -28,9 +30,9 @@ class WatchStore:
         self._buckets = database[collections.BUCKETS.name]
         self._datasets = database[collections.DATASETS.name]
 
-    async def ended_buckets(self, now_ms: int, limit: int) -> list[dict[str, Any]]:
+    async def ended_buckets(self, now_ms: int, limit: int, held: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Buckets of all tenants with an ended round that was not looked at, inside their window."""
-        unseen = {"$expr": {"$lt": ["$rearm_round", "$round"]}}
+        unseen = {"$expr": {"$lt": ["$rearm_round", "$round"]}, "_id": {"$nin": list(held)}}
         query = {"rearm_until": {"$gt": now_ms}, "status": {"$in": list(_ENDED)}, **unseen}
         return await self._buckets.find(query, dict.fromkeys(_FIELDS, 1)).limit(limit).to_list(limit)
 
@@ -68,13 +70,20 @@ class WatchStore:
         found = await self._watches.replace_one(tenant.only({"_id": old.id, "rev": old.rev}), document)
         return found.matched_count == 1
 
-    async def due(self, now_ms: int, limit: int) -> list[Watch]:
+    async def due(self, now_ms: int, limit: int, held: Sequence[str] = ()) -> list[Watch]:
         """Watches of all tenants whose next try has come."""
-        return await self._in_state("watching", {"next_at": {"$lte": now_ms}}, limit)
+        return await self._in_state("watching", {"next_at": {"$lte": now_ms}, "_id": {"$nin": list(held)}}, limit)
 
-    async def asking(self, limit: int) -> list[Watch]:
-        """Watches of all tenants whose try may still run."""
-        return await self._in_state("asking", {}, limit)
+    async def asking(self, held: Sequence[str] = ()) -> list[Watch]:
+        """Watches of all tenants whose try does not run any more."""
+        found = await self._in_state("asking", {"_id": {"$nin": list(held)}}, ASKING_AT_ONCE)
+        running = await self.running_among([watch.asked for watch in found if watch.asked])
+        return [watch for watch in found if watch.asked not in running]
+
+    async def running_among(self, buckets: Sequence[str]) -> set[str]:
+        """Those of some buckets that have not ended."""
+        found = self._buckets.find({"_id": {"$in": list(buckets)}, "status": "RUNNING"}, {"_id": 1})
+        return {bucket["_id"] async for bucket in found}
 
     async def of_period(self, tenant: TenantScope, period: str) -> list[Watch]:
         """Open watches of a tenant for a month."""
