@@ -62,7 +62,7 @@ class ScheduleRuns:
             return await self._apply(settled, Decision(settled.passed, settled.slot, settled.next_at, None, (noted,)))
         pending = Pending(now_ms, now_ms, key, by, by_name)
         claimed = await self._apply(settled, Decision(settled.passed, settled.slot, now_ms, pending))
-        return await self._create(claimed) if claimed else None
+        return await self._create(claimed, at_once=True) if claimed else None
 
     async def settle(self, schedule: Schedule) -> tuple[Schedule | None, bool]:
         """Count the results of its bucket once that has ended; the schedule, and whether the bucket still runs."""
@@ -89,8 +89,11 @@ class ScheduleRuns:
             if fresh:
                 log.warning("%d client modules %s", len(fresh), state, extra={"action": state, "schedule": schedule.id})
 
-    async def _create(self, schedule: Schedule) -> Schedule | None:
-        """The bucket of the pending slot. A repetition meets the same bucket by its key."""
+    async def _create(self, schedule: Schedule, *, at_once: bool = False) -> Schedule | None:
+        """The bucket of the pending slot. A repetition meets the same bucket by its key.
+
+        Limits that are reached are waited for, or with `at_once` raised.
+        """
         pending = schedule.pending
         if pending is None:
             return schedule
@@ -99,12 +102,12 @@ class ScheduleRuns:
         try:
             creation = await self._creation.start(tenant, wish.scheduled(schedule, pending, suspended))
         except Refusal as refusal:
-            later, by_hand = refusal.code in _LATER, pending.by is not None
+            later = refusal.code in _LATER
             told = replace(pending, key=None) if later else pending  # the same key may be tried again
-            again = later and not by_hand
+            again = later and not at_once
             decision = decisions.refused(schedule, told, refusal.code, self._now_ms(), again=again)
             refused = await self._apply(schedule, decision)
-            if later and by_hand:
+            if later and at_once:
                 raise
             return refused
         attached = isinstance(creation, Reused) or (isinstance(creation, Replayed) and creation.reused)
