@@ -120,6 +120,16 @@ async def test_an_overtaken_writer_changes_nothing_and_goes_on(world: World) -> 
     assert (await world.document())["fence"] == 9
 
 
+async def test_a_fetch_overtaken_by_a_mere_note_is_not_taken_for_stored(world: World) -> None:
+    later = replace(TARGET, fence=9)
+    await world.store.write(pend(later, NOW + timedelta(minutes=5)))
+    assert await world.keep(fetched(b"older"), TARGET, UNKNOWN) == LostBase()
+    await world.store.write(observe(later, Code.NOT_YET, {}, NOW))
+    assert await world.keep(fetched(b"older"), TARGET, UNKNOWN) == LostBase()
+    assert "ver" not in await world.document()
+    assert await world.keep(fetched(b"newer"), replace(later, fence=10)) == Kept(Code.OK, 3, "b_1.1.10")
+
+
 async def test_a_bulk_tells_which_of_its_writes_were_overtaken(world: World) -> None:
     await world.keep(fetched(b"newer"), replace(TARGET, fence=9))
     other = replace(TARGET, client="c_2")

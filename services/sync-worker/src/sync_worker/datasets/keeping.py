@@ -12,7 +12,7 @@ from sync_contracts.outcomes import Code
 from sync_worker.datasets import sealing, versions
 from sync_worker.datasets.parts import KeptParts
 from sync_worker.datasets.sealing import INLINE_LIMIT, INLINE_PLACE, TenantVault, Unreadable
-from sync_worker.datasets.store import DatasetStore, Outcome, Stale
+from sync_worker.datasets.store import DatasetStore, Outcome, Stale, Superseded
 from sync_worker.datasets.versions import Known, Target, dataset_of
 from sync_worker.modules.port import Fetched, Observed, Previous, Unchanged
 
@@ -28,7 +28,7 @@ class Kept(Struct, frozen=True):
 
 
 class LostBase(Struct, frozen=True):
-    """What the module compared with is no longer current: the unit must be fetched again."""
+    """What was fetched could not be stored, and nothing later stands for it: the unit must be fetched again."""
 
 
 class DatasetKeeper:
@@ -72,7 +72,8 @@ class DatasetKeeper:
         """Note that the portal prepares the data for this bucket."""
         await self._write_until_decided(versions.pend(target, until))
 
-    async def _keep_fetched(self, target: Target, known: Known, fetched: Fetched) -> Kept:
+    async def _keep_fetched(self, target: Target, known: Known, fetched: Fetched) -> Kept | LostBase:
+        """A later delivery that has stored no data (the portal told it to wait) does not make this fetch good."""
         sha256 = sealing.digest_of(fetched.body)
         if known.ver is not None and known.sha256 == sha256:
             outcome = await self._store.write(versions.touch(target, known, self._now()))
@@ -81,9 +82,11 @@ class DatasetKeeper:
         ver = target.own_version
         packed = await sealing.packed(fetched.body)
         inline, n_chunks = await self._laid_down(target, ver, packed)
-        await self._write_until_decided(
+        outcome = await self._write_until_decided(
             versions.flip(target, fetched, ver=ver, sha256=sha256, inline=inline, n_chunks=n_chunks, at=self._now())
         )
+        if isinstance(outcome, Superseded) and not outcome.has_data:
+            return LostBase()
         return Kept(Code.OK, fetched.rows, ver)
 
     async def _laid_down(self, target: Target, ver: str, packed: bytes) -> tuple[bytes | None, int]:

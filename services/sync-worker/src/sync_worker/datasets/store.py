@@ -22,7 +22,9 @@ class Written(Struct, frozen=True):
 
 
 class Superseded(Struct, frozen=True):
-    """A higher fence has written: a later delivery fetched later data, and that is durable."""
+    """A higher fence has written, durably. `has_data`: data, not only a note of what the portal said instead of it."""
+
+    has_data: bool = True
 
 
 class Stale(Struct, frozen=True):
@@ -81,13 +83,15 @@ class DatasetStore:
         if not refused:
             return outcomes
         keys = [(writes[index].filter["tenant_id"], writes[index].id) for index in refused]
-        found = await self._by_id(keys, {"fence": 1})  # majority: the newer write may have been rolled back
+        found = await self._by_id(keys, KNOWN_FIELDS)  # majority: the newer write may have been rolled back
         for index in refused:
             write = writes[index]
-            newer = found.get(write.id, {"fence": 0})["fence"] > write.fence
-            outcomes[index] = Superseded() if newer else Stale()
-            if newer:
+            stored = known_from(found[write.id]) if write.id in found else UNKNOWN
+            if stored.fence > write.fence:
+                outcomes[index] = Superseded(stored.data_fence > write.fence)
                 self._superseded()
+            else:
+                outcomes[index] = Stale()
         return outcomes
 
     async def _bulk(self, updates: list[UpdateOne]) -> list[int]:

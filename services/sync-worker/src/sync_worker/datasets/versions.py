@@ -81,6 +81,11 @@ class Known(Struct, frozen=True):
     pending_bucket: str | None = None
     pending_until: datetime | None = None
 
+    @property
+    def data_fence(self) -> int:
+        """The fence under which the stored data was fetched; 0 without data."""
+        return int(self.ver.rpartition(".")[2]) if self.ver else 0
+
     def is_recent(self, now: datetime, cooldown_s: int) -> bool:
         """Whether the data is so young that the portal need not be asked again."""
         return self.fetched_at is not None and now - self.fetched_at < timedelta(seconds=cooldown_s)
