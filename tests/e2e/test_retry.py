@@ -118,6 +118,8 @@ def test_f16_a2_what_waits_for_a_person_is_listed_and_runs_only_after_the_act(
     assert practice.retry(bucket_id, all=True)["counts"]["eligible"] == 1
     assert practice.ended(bucket_id)["verdict"] == "complete"
     assert practice.bucket(bucket_id)["counters"]["gaps"] == 0
+    statement = practice.api.get(f"/v1/buckets/{bucket_id}/statement")
+    assert (statement["verdict"], statement["verification"]["agrees"]) == ("complete", True)
 
 
 def test_f16_a3_a_retry_while_the_first_run_works_shares_its_verdict(running: RunningStack) -> None:

@@ -176,7 +176,10 @@ class TenantDocument(TypedDict):
 
 
 class CredentialDocument(TypedDict):
-    """`credentials`, id `tenant:client:kind`. Opens only in the worker. `cred_ver` grows with each change."""
+    """`credentials`, id `tenant:client:kind`. Opens only in the worker. `cred_ver` grows with each change.
+
+    `mended`: what a person said last to have mended on the portal: `reason`, `at`, `by`.
+    """
 
     _id: str
     tenant_id: str
@@ -187,6 +190,7 @@ class CredentialDocument(TypedDict):
     key_version: int
     changed_at: datetime
     changed_by: str
+    mended: NotRequired[dict[str, Any]]
 
 
 class RunDocument(TypedDict):

@@ -62,6 +62,7 @@ CALLS = (
     Call("GET", "/v1/otp-requests/{request_id}", "otp:write"),
     Call("POST", "/v1/otp-requests/{request_id}/submit", "otp:write", {"otp": "123456"}, KEY),
     Call("PUT", "/v1/clients/{client_id}/credential", "access:write", {"username": "somebody"}),
+    Call("POST", "/v1/clients/{client_id}/mended", "otp:write", {"reason": "password_expired"}),
     Call("DELETE", "/v1/clients/{client_id}/credential", "access:write"),
     Call("POST", "/v1/buckets", "buckets:write", {"selection": {"all": True}, "modules": ["notices"]}, KEY),
     Call("GET", "/v1/buckets", "buckets:read"),

@@ -179,6 +179,22 @@ async def test_f16_a2_a_session_from_before_the_refusal_shows_nothing(
     assert (await retry(http, bucket, dry_run=True)).json()["counts"]["eligible"] == 1
 
 
+@pytest.mark.parametrize("code", ["PASSWORD_EXPIRED", "ACCOUNT_LOCKED"])
+async def test_f11_a4_what_a_person_said_to_have_mended_can_run_again(
+    http: httpx.AsyncClient, api: Api, code: str
+) -> None:
+    bucket = await ended(http, api, code)
+    other = {"PASSWORD_EXPIRED": "account_locked", "ACCOUNT_LOCKED": "password_expired"}[code]
+    await log_in(api, 1)
+    api.clock.forward(timedelta(hours=5))
+    for reason, eligible in ((other, 0), (code.lower(), 1)):
+        said = await http.post("/v1/clients/c_one_1/mended", json={"reason": reason})
+        assert said.status_code == 204
+        assert (await retry(http, bucket, dry_run=True)).json()["counts"]["eligible"] == eligible
+    unknown = await http.post("/v1/clients/c_one_1/mended", json={"reason": "otp_required"})
+    assert (unknown.status_code, unknown.json()["errors"][0]["code"]) == (422, "unknown_value")
+
+
 async def test_f16_a2_a_wrong_user_name_needs_another_one_and_a_log_in(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await ended(http, api, "CREDENTIAL_INVALID")
     await log_in(api, 1)

@@ -17,7 +17,10 @@ from sync_runtime.mongo import Database
 
 from tests.component.api.firm import firm_of
 from tests.stores.api.test_creation import NOW, TENANT, CrashingStore, KilledError, creation, wish
+from tests.stores.api.test_wishes import outcomes, retry
+from tests.support import played_aggregator as aggregator
 from tests.support.eventually import eventually
+from tests.support.played_aggregator import failed
 
 NOTHING = Swept(0, 0, 0, 0)
 
@@ -102,6 +105,26 @@ async def test_a_bucket_that_was_retried_keeps_its_details(database: Database) -
     await database["buckets"].update_one({"_id": bucket}, running)
     assert (await sweep(database, timedelta(days=100))).purged_buckets == 0
     assert await count(database, "bucket_pages") == 2
+
+
+@pytest.mark.parametrize("turn", range(4))
+async def test_a_retry_against_the_purge_finds_all_details_or_is_refused(database: Database, turn: int) -> None:
+    bucket = await start(database)
+    await aggregator.everywhere(database, bucket, failed("TOTALS_MISMATCH"))
+    await aggregator.complete(database, bucket)
+    due = int((NOW + timedelta(days=90)).timestamp() * 1000)
+    await database["buckets"].update_one({"_id": bucket}, {"$set": {"purge_at": due}})
+    both = [retry(database, bucket, "k"), sweep(database, timedelta(days=91))]
+    found = await outcomes(*(both if turn % 2 else both[::-1]))
+    retried = found[0] if turn % 2 else found[1]
+    document = await database["buckets"].find_one({"_id": bucket})
+    assert document is not None
+    if retried == "done":
+        assert (document["status"], "pages_purged_at" in document) == ("RUNNING", False)
+        assert await count(database, "bucket_pages") == document["n_pages"]
+    else:
+        assert retried in ("expired", "nothing_eligible")
+        assert (document["round"], "pages_purged_at" in document) == (0, True)
 
 
 async def test_a_bucket_paused_for_a_month_is_cancelled(database: Database) -> None:

@@ -1,6 +1,6 @@
 """How clients stand with the portal now, for those who ask whether their units can run again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,23 +31,21 @@ class Standings:
         versions = await self._access.versions_of(tenant, clients)
         changed = await self._access.changed_at(tenant, clients)
         logged_in = await self._access.logged_in_at(tenant, clients)
-        return {
-            client: self._standing(
-                state, sessions.get(client), versions.get(client), changed.get(client), logged_in.get(client)
+        mended = await self._access.mended(tenant, clients)
+        standings: dict[str, Standing] = {}
+        for client, state in states.items():
+            ready = readiness(sessions.get(client), versions.get(client), self._now())
+            reason, said = mended.get(client, (None, None))
+            standings[client] = Standing(
+                active=state == "active",
+                ready=ready.ready,
+                blocked=ready.blocked,
+                user_changed_ms=_ms(changed.get(client)),
+                logged_in_ms=_ms(logged_in.get(client)),
+                mended=reason,
+                mended_ms=_ms(said),
             )
-            for client, state in states.items()
-        }
-
-    def _standing(
-        self,
-        state: str,
-        session: Mapping[str, Any] | None,
-        version: int | None,
-        changed: datetime | None,
-        logged_in: datetime | None,
-    ) -> Standing:
-        ready = readiness(session, version, self._now())
-        return Standing(state == "active", ready.ready, ready.blocked, _ms(changed), _ms(logged_in))
+        return standings
 
 
 def _ms(at: datetime | None) -> int | None:

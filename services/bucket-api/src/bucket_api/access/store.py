@@ -100,6 +100,19 @@ class AccessStore:
         found = self._credentials.find(tenant.only({"_id": {"$in": ids}}), {"client": 1, "changed_at": 1})
         return {document["client"]: document["changed_at"] for document in await found.to_list(None)}
 
+    async def mend(self, tenant: TenantScope, client: str, reason: str, by: str, now: datetime) -> bool:
+        """Note that a person has mended what the portal refused; False without a portal user on file."""
+        wanted = tenant.only({"_id": credential_id(tenant.tenant_id, client)})
+        change = {"$set": {"mended": {"reason": reason, "at": now, "by": by}}}
+        return (await self._credentials.update_one(wanted, change)).matched_count == 1
+
+    async def mended(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, tuple[str, datetime]]:
+        """What was mended last, and when, by client id."""
+        ids = [credential_id(tenant.tenant_id, client) for client in clients]
+        wanted = tenant.only({"_id": {"$in": ids}, "mended": {"$exists": True}})
+        found = self._credentials.find(wanted, {"client": 1, "mended": 1})
+        return {d["client"]: (d["mended"]["reason"], d["mended"]["at"]) for d in await found.to_list(None)}
+
     async def logged_in_at(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, datetime]:
         """When the newest accepted one-time password was asked for, by client id; a week back."""
         wanted = tenant.only({"client": {"$in": list(clients)}, "_id": OTP_IDS, "state": "accepted"})

@@ -17,14 +17,15 @@ IneligibleCode = Literal[
 ]
 
 NEEDS_LOGIN_AFTER: Final = frozenset({"access_disabled", "password_expired", "account_locked", "consent_expired"})
-"""Refusals that leave a session behind which says nothing: only a later log-in shows that they are mended."""
+"""Refusals that leave a session behind which says nothing: a later log-in, or a person, tells that they are mended."""
 NEEDS_ACCESS: Final = frozenset({"otp_required", "no_access", "login_guard", "client_inactive", "human_step"})
 
 
 class Standing(Struct, frozen=True):
     """What is known of a client's access now. Times in ms, None when never.
 
-    `ready`: a live session of the user name on file; `logged_in_ms`: when the newest accepted OTP was asked for.
+    `ready`: a live session of the user name on file; `logged_in_ms`: when the newest accepted OTP was asked for;
+    `mended`: the reason that somebody said last to have mended on the portal, and when.
     """
 
     active: bool
@@ -32,6 +33,8 @@ class Standing(Struct, frozen=True):
     blocked: bool
     user_changed_ms: int | None = None
     logged_in_ms: int | None = None
+    mended: str | None = None
+    mended_ms: int | None = None
 
 
 UNKNOWN_CLIENT: Final = Standing(active=False, ready=False, blocked=False)
@@ -74,7 +77,8 @@ def _blocked(unit: Placed, standing: Standing) -> IneligibleCode | None:
     if reason == "credential_invalid":
         mended = standing.ready and _after(standing.user_changed_ms, ended_ms)
     elif reason in NEEDS_LOGIN_AFTER:
-        mended = standing.ready and _after(standing.logged_in_ms, ended_ms)
+        said = standing.mended_ms if standing.mended == reason else None
+        mended = standing.ready and (_after(standing.logged_in_ms, ended_ms) or _after(said, ended_ms))
     else:
         mended = standing.ready or reason not in NEEDS_ACCESS
     return None if mended else "action_outstanding"

@@ -12,6 +12,7 @@ from bucket_api.http.schemas.access import (
     AccessAnswer,
     AccessCheckAnswer,
     CredentialBody,
+    MendedBody,
     OtpAskBody,
     OtpRequestAnswer,
     OtpSubmitBody,
@@ -83,6 +84,14 @@ async def delete_credential(caller: AccessWrite, app: App, client_id: str, trace
     if not await app.access.remove_credential(caller.tenant, client_id):
         raise not_found()
     await app.steps.log_out(caller.tenant, client_id, by=caller.subject, trace=trace.traceparent)
+
+
+@router.post("/clients/{client_id}/mended", status_code=204)
+async def mended(caller: OtpWrite, app: App, client_id: str, body: MendedBody) -> None:
+    """Tell that the portal password was renewed, or the account released: units that failed for it can run again."""
+    await _known(app, caller.tenant, client_id)
+    if not await app.access.mend(caller.tenant, client_id, body.reason, caller.subject, app.now()):
+        raise not_found()
 
 
 @router.post(

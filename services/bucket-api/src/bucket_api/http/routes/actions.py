@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1/buckets/{bucket_id}/actions", tags=["actions"])
 @router.post(
     "",
     status_code=202,
-    responses={200: {"model": ActionAnswer, "description": "What it would do, of a `dry_run`"}},
+    responses={200: {"model": ActionAnswer, "description": "What it would do, of a `dry_run`; nothing was to be done"}},
 )
 async def act(
     caller: BucketsWrite,

@@ -23,6 +23,12 @@ class CredentialBody(Body):
     ]
 
 
+class MendedBody(Body):
+    """What a person has mended on the portal."""
+
+    reason: Literal["password_expired", "account_locked"]
+
+
 class OtpAskBody(Body):
     """For how long the taxpayer has permitted access on the portal, as far as is known."""
 
