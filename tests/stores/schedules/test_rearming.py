@@ -201,6 +201,22 @@ async def test_schedulers_that_act_at_once_ask_once(world: World) -> None:
     assert len(await again_of(world, bucket)) == 1
 
 
+async def test_a_scheduler_that_slept_takes_no_watch_back(world: World) -> None:
+    """It wakes with a watch whose bucket has been made, has ended and was counted by another one."""
+    bucket, watch = await watched(world)
+    world.at = watch.next_at
+    await world.scheduler().tick()
+    (small,) = await again_of(world, bucket)
+    await world.end(small["_id"])
+    await world.scheduler().tick()
+
+    sleeper = Rearming(world.stores, world.creation, Holding(world.now_ms), world.now_ms)
+    await sleeper._ask_again(watch)
+
+    assert (await watch_of(world, bucket)).state == "done"
+    assert len(await again_of(world, bucket)) == 1
+
+
 class KilledError(BaseException):
     """The process is gone."""
 

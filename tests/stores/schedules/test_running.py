@@ -70,6 +70,32 @@ async def test_two_schedulers_at_once_start_one_bucket_a_slot(world: World) -> N
         assert [state for state, _, _ in told(await world.again(one))] == ["started"] * 3
 
 
+async def test_a_scheduler_that_slept_changes_nothing(world: World) -> None:
+    """It wakes with a schedule that another one has taken further, two days later."""
+    seen = await world.until_next(await world.schedule())
+    await world.scheduler().tick()
+    (bucket,) = await world.buckets()
+    await world.end(bucket["_id"])
+    await world.scheduler().tick()
+    before = await world.again(seen)
+    world.at += 2 * DAY_MS
+
+    assert await world.runs().advance(seen) is None
+
+    assert await world.again(seen) == before
+    assert len(await world.buckets()) == 1
+
+
+async def test_what_a_person_changes_while_the_scheduler_acts_is_kept(world: World) -> None:
+    seen = await world.until_next(await world.schedule())
+    off = await world.book().change(TENANT, seen.id, 1, {"enabled": False, "name": "Off"})
+
+    assert await world.runs().advance(seen) is None
+
+    assert await world.again(seen) == off
+    assert await world.buckets() == []
+
+
 class KilledError(BaseException):
     """The process is gone."""
 
