@@ -1,4 +1,4 @@
-"""`python -m tests.bench [b0 b0s b1 b2 b3 f4] [--runs N]`: measure, print one table, write .local/bench/results.json.
+"""`python -m tests.bench [NAME …] [--runs N]`: measure, print one table, write .local/bench/results.json.
 
 Every benchmark starts servers and processes of its own on free ports of this machine and stops them.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import b0, b0s, b1, b2, b3, f4
+from tests.bench import b0, b0s, b1, b2, b3, f1, f4, f5
 from tests.bench.processes import load
 from tests.bench.results import Figure, results_file, save, show
 
@@ -21,7 +21,9 @@ BENCHMARKS: Final[Mapping[str, Callable[[int], Coroutine[Any, Any, list[Figure]]
     "b1": b1.measure,
     "b2": b2.measure,
     "b3": b3.measure,
+    "f1": f1.measure,
     "f4": f4.measure,
+    "f5": f5.measure,
 }
 RUNS: Final = 3
 
