@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from bucket_api.refusal import Refusal
 from bucket_api.schedules.schedule import Schedule, moment
+from bucket_api.schedules.streaks import Streak
 from bucket_api.schedules.when import Cron
 from bucket_api.scope import TenantScope
 from sync_contracts.outcomes import Code
@@ -149,6 +150,17 @@ async def test_a_bucket_is_counted_once_however_many_schedulers_see_it_end(world
 
     assert (await world.stores.streaks.of(TENANT, made.id))[FAILING].n == 1
     assert (await world.again(made)).running is None
+
+
+async def test_a_row_that_counts_a_newer_run_is_not_written_over(world: World) -> None:
+    """Also not by a failure that was told before a success ended the row."""
+    streaks, place = world.stores.streaks, FAILING
+    newer = Streak(0, 1, 2, 5, "clear", None)
+    await streaks.save(TENANT, "sc_1", {place: newer})
+
+    await streaks.save(TENANT, "sc_1", {place: Streak(3, 1, 2, 4, "counting", "otp_required"), ("c_1", "x"): newer})
+
+    assert await streaks.of(TENANT, "sc_1") == {place: newer, ("c_1", "x"): newer}
 
 
 async def test_a_bucket_whose_details_are_gone_counts_nothing_and_blocks_nothing(world: World) -> None:
