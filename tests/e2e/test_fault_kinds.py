@@ -45,6 +45,8 @@ def _code(code: str, **more: Any) -> Json:
 
 
 FAULTS = (
+    Fault("error_twice", "done", None, effect={"kind": "code", "code": "RET13505"}, times=2, counted=2,
+          outcome="changed"),
     Fault("otp_needed", "needs_action", "otp_required", "taxpayer", "request_otp", **_code("RETOTPREQUEST")),
     Fault("access_off", "needs_action", "access_disabled", "taxpayer", "send_steps", **_code("AUTH4037")),
     Fault("wrong_user_name", "needs_action", "credential_invalid", "firm", "fix_credential", **_code("AUTH4032")),
@@ -62,6 +64,7 @@ FAULTS = (
         effect={"kind": "missing_part"}, match={"section": "2"}, traits={"twob": "L"},
     ),
     Fault("always_an_error", "failed", "retries_exhausted", "portal", "retry", counted=5, **_code("RET13505")),
+    Fault("gateway_twice", "done", None, effect={"kind": "http", "http": 502}, times=2, counted=2, outcome="changed"),
     Fault("too_many_sessions", "waiting", "session_cap", "firm", "wait", counted=0, **_code("AUTH403")),
     Fault("file_in_preparation", "waiting", "portal_preparing", "portal", "wait", counted=0, **_code("RTN_24")),
     Fault("line_down", "waiting", "line_down", "portal", "wait", counted=0, **_code("GEN4004")),
@@ -74,16 +77,13 @@ FAULTS = (
     Fault("no_data", "done", None, traits={"twob": "E"}, outcome="empty"),
     Fault("no_data_by_another_code", "done", None, outcome="empty", effect={"kind": "code", "code": "RET13508"}),
     Fault("ambiguous_code_on_a_read", "done", None, outcome="empty", effect={"kind": "code", "code": "RET13509"}),
-    Fault("error_twice", "done", None, effect={"kind": "code", "code": "RET13505"}, times=2, counted=2,
-          outcome="changed"),
-    Fault("gateway_twice", "done", None, effect={"kind": "http", "http": 502}, times=2, counted=2, outcome="changed"),
-    Fault("reset_once", "done", None, effect={"kind": "reset"}, times=1, counted=0, outcome="changed"),
     Fault("too_many_calls_once", "done", None, effect={"kind": "http", "http": 429}, times=1, counted=0,
           outcome="changed"),
     Fault("too_many_calls_by_code_once", "done", None, effect={"kind": "code", "code": "RET13504"}, times=1, counted=0,
           outcome="changed"),
     Fault("slow", "done", None, effect={"kind": "delay", "delay_ms": 3000}, outcome="changed"),
     Fault("no_fault", "done", None, outcome="changed"),
+    Fault("reset_once", "done", None, effect={"kind": "reset"}, times=1, counted=0, outcome="changed"),
 )  # fmt: skip
 pytestmark = pytest.mark.timeout(240)
 OPEN = ("waiting", "retrying", "queued", "running")

@@ -94,8 +94,8 @@ class Limits:
         self.refusal: Refusal | None = None
         self.down = False
 
-    def use(self, line: str, tenant: str, client: str) -> "Limits":
-        self.told.append((line, tenant, client))
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> "Limits":
+        self.told.append((line, tenant, client, last or "-"))
         return self
 
     async def permit(self, family: str) -> Refusal | None:
@@ -104,8 +104,7 @@ class Limits:
 
     async def saw(self, family: str, refusal: Refusal | None) -> None: ...
 
-    async def explained(self, refusal: Refusal, last: str | None) -> Refusal:
-        self.told.append(("explain", last or "-"))
+    async def explained(self, refusal: Refusal) -> Refusal:
         return Refusal(OutcomeClass.LINE_DOWN, retry_after_ms=7_000) if self.down else refusal
 
 
@@ -332,7 +331,7 @@ async def test_an_error_of_the_portal_for_everybody_is_not_counted_against_the_u
     assert (uncounted.code, uncounted.counted) == (Code.LINE_DOWN, False)
     assert uncounted.delay_ms >= 7_000
     use = ("up_gst_1", "t_1", client_id("t_1", 0))
-    assert world.limits.told == [use, ("explain", "RATE_LIMITED"), use, ("explain", "LINE_DOWN")]
+    assert world.limits.told == [(*use, "RATE_LIMITED"), (*use, "LINE_DOWN")]
 
 
 async def test_a_call_without_a_permit_ends_uncounted(world: World) -> None:

@@ -133,7 +133,7 @@ async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates)
     refused = await uses[0].permit("returns")
     assert refused is not None
     assert RULES.first_ms < (refused.retry_after_ms or 0) <= 2 * RULES.first_ms + 1, "twice as long"
-    explained = await probe.explained(ERROR, None)
+    explained = await probe.explained(ERROR)
     assert explained.outcome is OutcomeClass.LINE_DOWN
 
 
@@ -222,12 +222,23 @@ async def test_an_error_that_several_clients_meet_is_not_counted_before_the_gate
     for use in uses:
         assert await use.permit("returns") is None
         await use.saw("returns", ERROR)
-    explained = [await use.explained(ERROR, None) for use in uses]
+    explained = [await use.explained(ERROR) for use in uses]
     assert {refusal.outcome for refusal in explained} == {OutcomeClass.LINE_DOWN}
     lonely = gates.limits().use(LINE, "t_1", "c_1")
     assert await lonely.permit("returns") is None
     await lonely.saw("returns", ERROR)
-    assert await lonely.explained(ERROR, None) == ERROR
+    assert await lonely.explained(ERROR) == ERROR
+
+
+async def test_units_that_failed_before_prove_no_outage_when_they_fail_again(gates: Gates) -> None:
+    """The last units of a bucket are those that always fail; what they prove is only that they do."""
+    limits = gates.limits()
+    uses = [limits.use(LINE, "t_1", f"c_{n % 9}", last="PORTAL_ERROR") for n in range(60)]
+    for use in uses:
+        assert await use.permit("returns") is None
+        await use.saw("returns", ERROR)
+    assert await uses[-1].explained(ERROR) == ERROR
+    assert await gates.outages() == []
 
 
 async def test_a_call_costs_no_operation_of_its_own() -> None:

@@ -151,7 +151,7 @@ async def test_a_line_without_a_limit_asks_nobody(mongo_db: Database) -> None:
     await use.saw("returns", Refusal(OutcomeClass.MAINTENANCE, http=500))
     error = Refusal(OutcomeClass.TRANSIENT, http=500)
     await use.saw("returns", error)
-    assert await use.explained(error, None) == error
+    assert await use.explained(error) == error
     assert await mongo_db["upstreams"].count_documents({}) == 0
 
 

@@ -106,18 +106,17 @@ def test_what_could_not_be_told_is_told_with_the_next_lease() -> None:
     assert first.with_(second) == Seen(7, 3, ("a", "b"))
 
 
-def test_an_error_is_the_portals_when_three_clients_meet_one_and_the_second_time_when_five_do() -> None:
+def test_an_error_is_the_portals_when_four_clients_meet_one_and_the_second_time_when_five_do() -> None:
     latest = Latest()
-    for client in ("a", "a", "a", "b"):
+    for client in ("a", "a", "a", "a", "b", "c"):
         latest.note(0.0, client, erred=True)
     assert not latest.suspects(1.0, again=False)
-    latest.note(0.0, "c", erred=True)
+    latest.note(0.0, "d", erred=True)
     assert latest.suspects(1.0, again=False)
     assert not latest.suspects(1.0, again=True)
-    for client in ("d", "e"):
-        latest.note(0.0, client, erred=True)
+    latest.note(0.0, "e", erred=True)
     assert latest.suspects(1.0, again=True)
     assert not latest.suspects(301.0, again=False), "long ago"
-    for n in range(8):
+    for n in range(5):
         latest.note(2.0, str(n), erred=False)
     assert not latest.suspects(3.0, again=False), "the portal answers again"

@@ -83,15 +83,15 @@ class Portals(Protocol):
 class UnitUse(Use, Protocol):
     """One unit's use of a line, which knows whether others err too."""
 
-    async def explained(self, refusal: Refusal, last: str | None) -> Refusal:
-        """The refusal, as LINE_DOWN where the portal fails for everybody. `last`: the unit's last code."""
+    async def explained(self, refusal: Refusal) -> Refusal:
+        """The refusal, as LINE_DOWN where the portal fails for everybody."""
         ...
 
 
 class Limits(Protocol):
     """Rates and gates of the lines to portals."""
 
-    def use(self, line: str, tenant: str, client: str) -> UnitUse: ...
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> UnitUse: ...
 
 
 class NoParts:
@@ -155,7 +155,7 @@ class Attempts:
             return Attempted(GiveUp(Code.CLIENT_INACTIVE))
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
-        portal, use = self._open(command.tenant, subject, None)
+        portal, use = self._open(go, command.tenant, subject, None)
         request = self._request(delivery, subject, None)
         result = await self._fetched(delivery, module, request, portal, NoParts())
         return Attempted(await self._ending(result, go.unit, use), portal.meter)
@@ -173,7 +173,7 @@ class Attempts:
         settled = self._settled(target, known, force=go.bucket.force)
         if settled is not None:
             return Attempted(settled)
-        portal, use = self._open(command.tenant, subject, fence.session)
+        portal, use = self._open(go, command.tenant, subject, fence.session)
         request = self._request(delivery, subject, self._keeper.previous(target, known))
         parts = self._keeper.parts(target, known)
         result = await self._fetched(delivery, module, request, portal, parts)
@@ -237,7 +237,7 @@ class Attempts:
             case TryAgain() | Stopped():
                 return result
             case Refusal():
-                explained = await use.explained(result, unit.e)
+                explained = await use.explained(result)
                 return retry.after_refusal(explained, unit, self._draw.random())
             case Incomplete():
                 return retry.after_incomplete(result, unit, self._draw.random())
@@ -245,9 +245,9 @@ class Attempts:
                 return retry.obtained(result)
 
     def _open(
-        self, tenant: str, subject: Subject, session: PortalSessionDocument | None
+        self, go: Go, tenant: str, subject: Subject, session: PortalSessionDocument | None
     ) -> tuple[MeteredPortal, UnitUse]:
-        use = self._limits.use(subject.client["line_id"], tenant, subject.client["_id"])
+        use = self._limits.use(subject.client["line_id"], tenant, subject.client["_id"], last=go.unit.e)
         return self._portals.open(tenant, subject.client, subject.credential, use=use, session=session), use
 
     def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:

@@ -21,9 +21,9 @@ LINE_FAMILIES: Final = 2
 """Families that must err before the whole line closes; an outage of one closes that one."""
 SUSPECTED_MS: Final = 5_000
 """Delay of a unit that met an error while a gate seems about to close."""
-_LOOKED_AT: Final = 10
+_LOOKED_AT: Final = 8
 _BROAD_CLIENTS: Final = 5
-_NARROW_CLIENTS: Final = 3
+_NARROW_CLIENTS: Final = 4
 _LATEST_KEPT_S: Final = 300.0
 _ERRING: Final = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.MAINTENANCE})
 
@@ -90,6 +90,8 @@ def _is_outage(win: Mapping[str, Any] | None, rules: Rules) -> bool:
 
 class Latest:
     """The latest calls of one family that this process made: whether an error is the portal's or the client's own.
+
+    Half of them must have erred, each of another client.
 
     The shared window decides the gate; this decides earlier, for one unit, whether its error counts against it.
     """

@@ -14,8 +14,9 @@ from sync_worker.limits.budget import LineRate
 from sync_worker.limits.lease import FamilyLimit, Leases, Probes
 from sync_worker.modules.port import Refusal
 
-SETTLE_S: Final = 1.0
-"""How long a unit that met an error waits to see whether others meet it too, before the error counts against it."""
+LOOKS: Final = 8
+LOOK_EVERY_S: Final = 0.25
+"""A unit that met an error waits two seconds to see whether others meet it too, before the error counts against it."""
 _TOO_MANY_REQUESTS: Final = 429
 
 
@@ -36,10 +37,10 @@ class RateLimits:
         for line, rate in self._rates.items():
             await self._leases.lease(line, ApiFamily.AUTH, 0, Seen(), rate)
 
-    def use(self, line: str, tenant: str, client: str) -> "LineUse":
-        """The line as one unit of this client uses it."""
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> "LineUse":
+        """The line as one unit of this client uses it; `last` is the unit's last code."""
         mark = hashlib.sha256(f"{tenant}:{client}".encode()).hexdigest()[:12]
-        return LineUse(lambda family: self._limit(line, family), mark)
+        return LineUse(lambda family: self._limit(line, family), mark, last)
 
     def _limit(self, line: str, family: str) -> FamilyLimit | None:
         rate = self._rates.get(line)
@@ -53,11 +54,16 @@ class RateLimits:
 
 
 class LineUse:
-    """One unit's use of a line. Its calls go one after another."""
+    """One unit's use of a line. Its calls go one after another.
 
-    def __init__(self, limit_of: Callable[[str], FamilyLimit | None], mark: str) -> None:
+    A unit that was tried again for an error of its own proves nothing when it errs again: otherwise the last units of
+    a bucket, which are those that always fail, would look like an outage.
+    """
+
+    def __init__(self, limit_of: Callable[[str], FamilyLimit | None], mark: str, last: str | None) -> None:
         self._limit_of = limit_of
         self._mark = mark
+        self._last = last
         self._probes: Probes = ()
         self._erred_at: FamilyLimit | None = None
         self._was_probe = False
@@ -81,7 +87,8 @@ class LineUse:
         outcome = OutcomeClass.OK if refusal is None else refusal.outcome
         erred = is_error(outcome)
         self._erred_at = limit if erred else None
-        limit.note(self._mark, erred=erred)
+        if not erred or self._last != Code.PORTAL_ERROR:
+            limit.note(self._mark, erred=erred)
         probes, self._probes = self._probes, ()
         self._was_probe = bool(probes)
         for scope in probes:
@@ -91,19 +98,21 @@ class LineUse:
         elif outcome is OutcomeClass.MAINTENANCE and refusal is not None and not probes:
             await limit.maintenance(refusal.retry_after_ms or limit.rules.first_ms)
 
-    async def explained(self, refusal: Refusal, last: str | None) -> Refusal:
+    async def explained(self, refusal: Refusal) -> Refusal:
         """An error as LINE_DOWN where the portal fails for everybody: nothing is counted against the unit then.
 
-        `last` is the unit's last code: after LINE_DOWN more clients must err for another one. An error that nobody
-        else has met yet is looked at again after a second.
+        A unit that was let off for that last time needs more others to err. An error that nobody else has met yet is
+        looked at again for two seconds.
         """
         limit = self._erred_at
         if refusal.outcome is not OutcomeClass.TRANSIENT or limit is None:
             return refusal
-        again = last == Code.LINE_DOWN
-        if not self._is_down(limit, again=again):
-            await asyncio.sleep(SETTLE_S)
-        if not self._is_down(limit, again=again):
+        again = self._last == Code.LINE_DOWN
+        for _ in range(LOOKS):
+            if self._is_down(limit, again=again):
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
             return refusal
         return replace(refusal, outcome=OutcomeClass.LINE_DOWN, retry_after_ms=max(limit.closed_ms, SUSPECTED_MS))
 
