@@ -115,8 +115,12 @@ def test_f16_a2_what_waits_for_a_person_is_listed_and_runs_only_after_the_act(
     assert practice.unit(bucket_id, mended.without_session, "gstr2b")["state"] == "done"
 
     practice.log_in([mended.without_access.gstin])
-    assert practice.retry(bucket_id, all=True)["counts"]["eligible"] == 1
-    assert practice.ended(bucket_id)["verdict"] == "complete"
+    line = practice.command_line()
+    would = line.run("retry", bucket_id, "--all", "--dry-run")
+    assert (would.status, would.answer["counts"]["eligible"]) == (0, 1)
+    watched = line.run("retry", bucket_id, "--all", "--preview", would.answer["preview"], "--watch")
+    assert (watched.status, watched.answer["verdict"]) == (0, "complete")
+    assert line.run("retry", bucket_id, "--all").status == 1
     assert practice.bucket(bucket_id)["counters"]["gaps"] == 0
     statement = practice.api.get(f"/v1/buckets/{bucket_id}/statement")
     assert (statement["verdict"], statement["verification"]["agrees"]) == ("complete", True)
@@ -145,3 +149,23 @@ def test_f16_a3_a_retry_while_the_first_run_works_shares_its_verdict(running: Ru
     first, second = practice.api.get(f"/v1/buckets/{bucket_id}/runs")["items"]
     assert ended["verdict"] == first["verdict"] == second["verdict"] == "complete"
     assert (first["ended_with"], second["ended_with"], first["counters"]) == (2, 2, second["counters"])
+
+
+def test_f01_a2_a_retry_that_was_answered_is_carried_out_whatever_dies_right_after(running: RunningStack) -> None:
+    practice, broken = running.practice("retry_kills"), registrations(12)
+    practice.take_on(broken)
+    with ExitStack() as scripted:
+        for client in broken:
+            scripted.enter_context(running.sandbox.fault("wrong_total", gstin=client.gstin, action="GET2B"))
+        bucket_id = practice.start("gstr2b")
+        assert practice.ended(bucket_id)["verdict"] == "failed"
+    action = practice.retry(bucket_id, filter={"states": ["failed"]}, key="once")
+    for name in ("api", "aggregator-0", "dispatcher-0", "worker-0"):
+        running.kill9_and_await_return(name)
+    running.stack.wait_ready()
+
+    ended = practice.ended(bucket_id)
+
+    assert practice.retry(bucket_id, filter={"states": ["failed"]}, key="once")["id"] == action["id"]
+    assert (ended["verdict"], ended["counters"]["done"], len(ended["runs"])) == ("complete", len(broken), 2)
+    assert {unit["run"] for unit in practice.units(bucket_id)} == {2}

@@ -14,7 +14,7 @@ from bucket_api.buckets.units import UnitFilter, layout_of
 from bucket_api.clients.filters import ClientFilter
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.paging import cursor
-from bucket_api.http.routes.buckets import found_bucket
+from bucket_api.http.routes.buckets import detailed_bucket, found_bucket
 from bucket_api.http.schemas.actions import (
     ActionAnswer,
     ActionBody,
@@ -99,7 +99,7 @@ async def list_results(
     page_token: PageToken = None,
 ) -> Results:
     """Units that the action took up, each exactly once for the version of the first page."""
-    bucket = await found_bucket(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     action, layout = _known(bucket, action_id), layout_of(bucket)
     at = cursor(caller.tenant, f"/v1/buckets/{bucket_id}/actions/{action_id}", {}, page_token, app.now())
     if at.position.list_id is None:

@@ -11,11 +11,12 @@ from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.etags import unless_known
 from bucket_api.http.paging import cursor
 from bucket_api.http.schemas.buckets import BucketAnswer, Buckets, bucket_answer
+from bucket_api.http.schemas.kinds import instant, rfc3339
 from bucket_api.http.schemas.plans import BucketBody
 from bucket_api.http.services import App, Key, PageSize, PageToken, Services, TraceOf
 from bucket_api.http.tokens import Caller
 from bucket_api.http.trace import Trace
-from bucket_api.refusal import not_found
+from bucket_api.refusal import Refusal, not_found
 from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1/buckets", tags=["buckets"])
@@ -85,6 +86,15 @@ async def found_bucket(app: Services, tenant: TenantScope, bucket_id: str) -> di
     bucket = await app.buckets.get(tenant, bucket_id)
     if bucket is None:
         raise not_found()
+    return bucket
+
+
+async def detailed_bucket(app: Services, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:
+    """The bucket, while the details of its units are kept. Raises `not_found` or `expired`."""
+    bucket = await found_bucket(app, tenant, bucket_id)
+    if purged := bucket.get("pages_purged_at"):
+        at = rfc3339(instant(purged))
+        raise Refusal("expired", "The details of this bucket are no longer kept.", details_purged_at=at)
     return bucket
 
 

@@ -10,8 +10,7 @@ from bucket_api.buckets.listing import Listed, UnitPage
 from bucket_api.buckets.units import UnitFilter, address, layout_of
 from bucket_api.http.auth import BucketsRead
 from bucket_api.http.paging import Cursor, cursor
-from bucket_api.http.routes.buckets import found_bucket as bucket_of
-from bucket_api.http.schemas.kinds import instant, rfc3339
+from bucket_api.http.routes.buckets import detailed_bucket
 from bucket_api.http.schemas.snapshots import CELLS_TYPE, SnapshotAnswer, header_of, snapshot_answer, snapshot_bytes
 from bucket_api.http.schemas.statements import StatementAnswer, statement_answer
 from bucket_api.http.schemas.units import (
@@ -67,7 +66,7 @@ async def list_units(
     page_token: PageToken = None,
 ) -> Units:
     """Units in plan order, each exactly once for the version of the first page, whatever changes meanwhile."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     at = _cursor(caller, app, f"{bucket_id}/units", wanted, page_token)
     page = await _page(app, caller.tenant, bucket, wanted, at, page_size)
     return Units(**await _told(app, caller.tenant, bucket, page, at))
@@ -83,7 +82,7 @@ async def list_gaps(
     page_token: PageToken = None,
 ) -> Gaps:
     """Units that are missing in what was asked for; as many as the counter `gaps` says."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     gaps = replace(wanted, gaps_only=True)
     at = _cursor(caller, app, f"{bucket_id}/gaps", gaps, page_token)
     page = await _page(app, caller.tenant, bucket, gaps, at, page_size)
@@ -93,7 +92,7 @@ async def list_gaps(
 @router.get("/units/{unit_id}")
 async def get_unit(caller: BucketsRead, app: App, bucket_id: str, unit_id: str) -> UnitAnswer:
     """One unit with what is stored of its data."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     place = address(unit_id)
     placed = await app.units.one(caller.tenant, bucket, *place) if place else None
     if placed is None:
@@ -107,7 +106,7 @@ async def get_unit(caller: BucketsRead, app: App, bucket_id: str, unit_id: str) 
 @router.get("/units/{unit_id}/attempts")
 async def list_attempts(caller: BucketsRead, app: App, bucket_id: str, unit_id: str) -> Attempts:
     """The attempts of a unit, as evidence."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     place = address(unit_id)
     if place is None or await app.units.one(caller.tenant, bucket, *place) is None:
         raise not_found()
@@ -119,14 +118,14 @@ async def list_attempts(caller: BucketsRead, app: App, bucket_id: str, unit_id: 
 @router.get("/groups")
 async def list_groups(caller: BucketsRead, app: App, bucket_id: str) -> Groups:
     """What did not succeed, by reason, largest first."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     return Groups(items=[group_answer(group) for group in await app.units.groups(caller.tenant, bucket)])
 
 
 @router.get("/snapshot", response_model=SnapshotAnswer, responses={200: {"content": {CELLS_TYPE: {}}}})
 async def get_snapshot(caller: BucketsRead, app: App, bucket_id: str, request: Request) -> SnapshotAnswer | Response:
     """All cells of one version, one byte a unit; binary for `Accept: application/vnd.sync-bucket.cells`."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     snapshot = await app.units.snapshot(caller.tenant, bucket)
     header = header_of(bucket, snapshot, int(app.now().timestamp() * 1000))
     if CELLS_TYPE in request.headers.get("accept", ""):
@@ -137,19 +136,10 @@ async def get_snapshot(caller: BucketsRead, app: App, bucket_id: str, request: R
 @router.get("/statement")
 async def get_statement(caller: BucketsRead, app: App, bucket_id: str) -> StatementAnswer:
     """The completion statement, recounted from storage. 409 while the bucket runs."""
-    bucket = await _detailed(app, caller.tenant, bucket_id)
+    bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     if bucket["status"] == "RUNNING" or not bucket["results"]:
         raise Refusal("bucket_running", "The statement is made when the bucket has ended.")
     return statement_answer(bucket, await app.statements.of(caller.tenant, bucket))
-
-
-async def _detailed(app: Services, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:
-    """The bucket, while the details of its units are kept. Raises `not_found` or `expired`."""
-    bucket = await bucket_of(app, tenant, bucket_id)
-    if purged := bucket.get("pages_purged_at"):
-        at = rfc3339(instant(purged))
-        raise Refusal("expired", "The details of this bucket are no longer kept.", details_purged_at=at)
-    return bucket
 
 
 def _cursor(caller: Caller, app: Services, route: str, wanted: UnitFilter, token: str | None) -> Cursor:
