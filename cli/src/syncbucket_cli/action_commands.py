@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from syncbucket_cli.client import Json
+from syncbucket_cli.client import Json, path_of
 from syncbucket_cli.context import Context
 from syncbucket_cli.following import follow_to_the_end
-from syncbucket_cli.tables import words
+from syncbucket_cli.tables import run_table, words
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
 Reason = Annotated[str | None, typer.Option("--reason", "--note", help="Why; kept with the bucket.")]
@@ -67,6 +67,13 @@ def resume(context: typer.Context, bucket_id: Id) -> None:
     ctx.show(action, f"resumed: {action['counts']['eligible']:,} units to go")
 
 
+def runs(context: typer.Context, bucket_id: Id) -> None:
+    """List the runs of a bucket: its start and every retry, with what each came to."""
+    ctx: Context = context.obj
+    found = list(ctx.client.pages(path_of("buckets", bucket_id, "runs")))
+    ctx.show(found, run_table(found))
+
+
 def retry_line(action: Json) -> str:
     """What a retry does or would do, and why it leaves the others."""
     counts = action["counts"]
@@ -80,5 +87,5 @@ def retry_line(action: Json) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to an application."""
-    for command in (retry, pause, resume, cancel):
+    for command in (retry, runs, pause, resume, cancel):
         app.command()(command)

@@ -30,13 +30,14 @@ def follow_to_the_end(ctx: Context, bucket_id: str, timeout_s: float | None) -> 
 
 
 class _Lines:
-    """Prints a line whenever the bucket's version has changed."""
+    """Prints a line whenever the bucket's version or status has changed."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._version = -1
+        self._printed: tuple[int, str] | None = None
 
     def __call__(self, view: View) -> None:
-        if view.bucket["version"] != self._version or view.ended:
-            self._version = view.bucket["version"]
+        now = (view.bucket["version"], view.bucket["status"])
+        if now != self._printed or view.ended:
+            self._printed = now
             self._ctx.errors.print(plain_line(view), soft_wrap=True)

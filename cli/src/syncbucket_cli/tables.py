@@ -118,6 +118,25 @@ def record(fields: Iterable[tuple[str, Any]]) -> Table:
     return table
 
 
+def run_table(runs: Iterable[Json]) -> Table:
+    """Runs of a bucket, with the counts of the whole bucket at their end."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "units", "done", "gaps"):
+        table.add_column(name, justify="right")
+    for name in ("verdict", "started", "ended"):
+        table.add_column(name)
+    for run in runs:
+        counts = run["counters"]
+        shared = f" with run {run['ended_with']}" if run["ended_with"] not in (None, run["run"]) else ""
+        table.add_row(
+            *(f"{count:,}" for count in (run["run"], run["units"], counts["done"], counts["gaps"])),
+            f"{words(run['status'])}{shared}",
+            run["started_at"],
+            run["ended_at"] or "–",
+        )
+    return table
+
+
 def client_table(clients: Iterable[Json]) -> Table:
     """The client master."""
     table = Table(box=None, pad_edge=False, header_style="dim")

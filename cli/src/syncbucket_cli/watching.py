@@ -110,8 +110,9 @@ def look(client: Client, bucket_id: str, pace: Pace, now_s: float, before: View 
     return View(bucket, snapshot, groups, pace.per_s, pace.eta_s(counters["total"] - ended))
 
 
-def _version(bucket: Json) -> tuple[int, str | None]:
-    return bucket["version"], bucket["verdict"]
+def _version(bucket: Json) -> tuple[int, str]:
+    """A pause changes what is told of units without a new version."""
+    return bucket["version"], bucket["status"]
 
 
 def _pause_s(problem: Refused | Unreachable, silent_s: float) -> float:

@@ -19,6 +19,18 @@ ACTION = {
     "counts": {"matched": 618, "eligible": 604, "ineligible": 14},
     "ineligible_by_reason": LEFT,
 }
+RUNS = [
+    {
+        "run": run,
+        "units": units,
+        "status": "complete",
+        "counters": {"done": 604, "gaps": 14},
+        "ended_with": 2,
+        "started_at": "2026-11-23T02:36:00.000Z",
+        "ended_at": "2026-11-23T02:38:00.000Z",
+    }
+    for run, units in ((1, 618), (2, 604))
+]
 NOTHING = {"code": "nothing_eligible", "title": "No unit can be run again", "trace_id": "4bf9"}
 
 
@@ -40,6 +52,7 @@ class Service(BaseHTTPRequestHandler):
         answers: dict[str, Any] = {
             "/v1/buckets/b_1": BUCKET,
             "/v1/buckets/b_1/groups": {"items": []},
+            "/v1/buckets/b_1/runs": {"items": RUNS, "next_page_token": None},
             "/v1/buckets/b_1/snapshot": {"columns": [{"module": "gstr2b", "period": "2026-10"}], "cells": "FAc="},
         }
         self._answer(200, answers[path])
@@ -129,6 +142,15 @@ def test_a_retry_that_can_run_nothing_is_refused(terminal: Terminal, capsys: pyt
 def test_units_are_chosen_in_one_way(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     assert terminal.run("retry", "b_1", *arguments) == Exit.USAGE
     assert Service.asked == []
+
+
+def test_runs_say_what_each_came_to(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.run("runs", "b_1") == Exit.OK
+    first, second = capsys.readouterr().out.splitlines()[1:]
+    assert "complete with run 2" in first
+    assert "with run" not in second
+    assert terminal.run("runs", "b_1", "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out) == RUNS
 
 
 def test_pause_resume_and_cancel_send_their_kind_and_reason(

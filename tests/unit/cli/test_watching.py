@@ -36,6 +36,7 @@ class Story:
         self.snapshots = 0
         self.troubles: dict[int, Exception] = {}
         self.requests = 0
+        self.paused_from: int | None = None
 
     def get(self, path: str, **_: Any) -> dict[str, Any]:
         if path.endswith("/groups"):
@@ -47,7 +48,13 @@ class Story:
         self.looks += 1
         verdict = "complete" if done == self._total else None
         counters = COUNTERS | {"total": self._total, "done": done, "queued": self._total - done}
-        return {"status": verdict or "running", "verdict": verdict, "counters": counters, "version": done}
+        paused = self.paused_from is not None and self.looks >= self.paused_from and not verdict
+        return {
+            "status": "paused" if paused else verdict or "running",
+            "verdict": verdict,
+            "counters": counters,
+            "version": done,
+        }
 
     def snapshot(self, _: str) -> dict[str, Any]:
         self.snapshots += 1
@@ -150,3 +157,11 @@ def test_a_line_of_progress_names_only_states_that_occur() -> None:
 
 def test_durations_are_told_as_people_do() -> None:
     assert [duration(s) for s in (9, 130, 3900)] == ["9 s", "2 min 10 s", "1 h 05 min"]
+
+
+def test_a_pause_is_looked_at_though_no_unit_has_changed() -> None:
+    story = Story(1, 1, 1, 4)
+    story.paused_from = 2
+    _, shown = follow(story)
+    assert [view.bucket["status"] for view in shown] == ["running", "paused", "paused", "complete"]
+    assert story.snapshots == 3
