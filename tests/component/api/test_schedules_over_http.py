@@ -1,5 +1,6 @@
 """Schedules over HTTP: made, changed by the version seen, started by hand, suspensions, limits and problems."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -180,6 +181,32 @@ async def test_a_schedule_is_started_by_hand_once_for_a_key_and_its_bucket_names
     assert [(one["state"], one["reason"]) for one in past] == [("skipped", "overlap"), ("started", None)]
     assert (await http.get(path)).json()["last_bucket_id"] == bucket["id"]
     assert (await http.get(path)).json()["next"] == schedule["next"], "its own times go on"
+
+
+async def test_a_schedule_is_made_once_for_a_key(api: Api) -> None:
+    http = api.caller()
+    answers = [await http.post("/v1/schedules", json=BODY, headers={"idempotency-key": "k"}) for _ in range(3)]
+    other = await http.post("/v1/schedules", json={**BODY, "name": "Other"}, headers={"idempotency-key": "k"})
+    theirs = await api.caller("t_two").post("/v1/schedules", json=BODY, headers={"idempotency-key": "k"})
+
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert theirs.json()["id"] != answers[0].json()["id"]
+    assert (await http.get("/v1/schedules")).json()["total_size"] == 1
+
+
+async def test_starts_by_hand_at_once_make_one_bucket(api: Api) -> None:
+    http = api.caller()
+    await firm_of(api.database, 3)
+    path = f"/v1/schedules/{(await made(http))['id']}/run"
+
+    answers = await asyncio.gather(*(http.post(path, headers={"idempotency-key": "now"}) for _ in range(8)))
+
+    assert [answer.status_code for answer in answers] == [202] * 8, [answer.text for answer in answers]
+    assert len({answer.json()["bucket_id"] for answer in answers}) == 1
+    assert {answer.json()["state"] for answer in answers} == {"started"}
+    assert (await http.get("/v1/buckets")).json()["total_size"] == 1
 
 
 async def test_a_start_by_hand_that_cannot_be_is_told_with_its_reason(api: Api) -> None:

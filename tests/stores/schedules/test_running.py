@@ -43,6 +43,26 @@ async def test_a_slot_starts_a_bucket_in_the_name_of_who_made_the_schedule(world
     assert after.next_at == after.start_of(after.slot)
 
 
+async def test_f34_a1_schedules_of_many_firms_start_at_the_times_that_were_told(world: World) -> None:
+    """Spread over the window: the clock goes on by a minute until the window is over."""
+    firms = [TenantScope(f"t_firm{n}") for n in range(25)]
+    told_at = {}
+    for firm in firms:
+        await firm_of(world.database, 1, firm.tenant_id)
+        made = await world.schedule(firm, when=CalendarEvent("gstr2b_published", 360), window_s=3_600)
+        assert made.next_at is not None
+        told_at[firm.tenant_id] = made.next_at
+    world.at = min(told_at.values()) - 60_000
+    while world.at < max(told_at.values()) + 60_000:
+        world.at += 60_000
+        await world.scheduler().tick()
+
+    started_at = {bucket["tenant_id"]: bucket["created_at"] for bucket in await world.buckets()}
+    assert started_at.keys() == told_at.keys()
+    assert all(0 <= started_at[firm] - told_at[firm] < 60_000 for firm in told_at)
+    assert max(told_at.values()) - min(told_at.values()) > 1_800_000
+
+
 async def test_nothing_starts_before_its_time_nor_when_it_is_switched_off(world: World) -> None:
     made = await world.until_next(await world.schedule())
     world.at -= 1

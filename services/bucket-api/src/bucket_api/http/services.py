@@ -27,6 +27,7 @@ from bucket_api.http.trace import Trace, trace_of
 from bucket_api.refusal import FieldError, Refusal
 from bucket_api.schedules.book import ScheduleBook
 from bucket_api.schedules.following import Following
+from bucket_api.schedules.hand import StartByHand
 from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import milliseconds
 from bucket_api.schedules.stores import Stores
@@ -55,7 +56,7 @@ class Services:
     attempts: AttemptReader
     stores: Stores
     schedules: ScheduleBook
-    schedule_runs: ScheduleRuns
+    start_by_hand: StartByHand
     following: Following
     upstreams: UpstreamStore
     now: Callable[[], datetime]
@@ -88,7 +89,7 @@ def services_over(
         attempts=AttemptReader(database),
         stores=stores,
         schedules=ScheduleBook(stores, lambda: milliseconds(now())),
-        schedule_runs=ScheduleRuns(stores, creation, lambda: milliseconds(now())),
+        start_by_hand=StartByHand(stores.schedules, ScheduleRuns(stores, creation, lambda: milliseconds(now()))),
         following=Following(stores),
         upstreams=UpstreamStore(database),
         now=now,

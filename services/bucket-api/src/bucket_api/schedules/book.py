@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
-from uuid import uuid4
+from uuid import uuid4, uuid5
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
+from sync_contracts.buckets import BUCKET_NAMESPACE, digest
 
 from bucket_api.refusal import FieldError, Refusal, not_found
 from bucket_api.schedules.calendar import Calendar
-from bucket_api.schedules.schedule import MOST_SCHEDULES, Missed, Occurrence, Overlap, Schedule, milliseconds, moment
+from bucket_api.schedules.schedule import MOST_SCHEDULES, Missed, Overlap, Schedule, milliseconds, moment, to_document
 from bucket_api.schedules.slots import is_cron, is_too_often, next_slot, slots, spread_s
 from bucket_api.schedules.stores import Stores
 from bucket_api.schedules.when import Cron, When
@@ -43,14 +44,21 @@ class ScheduleBook:
         self._stores = stores
         self._now_ms = now_ms
 
-    async def create(self, tenant: TenantScope, draft: Draft, *, by: str, by_name: str | None) -> Schedule:
-        """The new schedule, stored. Raises `Refusal`."""
+    async def create(
+        self, tenant: TenantScope, draft: Draft, *, by: str, by_name: str | None, key: str | None = None
+    ) -> Schedule:
+        """The new schedule, stored; with a key that was used for the same draft, the one that it made.
+
+        Raises `Refusal`.
+        """
         now_ms, calendar = self._now_ms(), await self._stores.calendars.of(tenant)
+        schedule_id, sha = _id_of(tenant, key), digest(to_document(draft))
+        if key and (made := await self._stores.schedules.get(tenant, schedule_id)):
+            return _same(made, sha)
         check(draft.when, draft.time_zone, calendar, now_ms)
         if await self._stores.schedules.count(tenant) >= MOST_SCHEDULES:
             detail = f"At most {MOST_SCHEDULES} schedules."
             raise Refusal("validation_failed", detail, errors=[FieldError("", "too_many", detail)])
-        schedule_id = f"sc_{uuid4().hex}"
         slot = next_slot(draft.when, ZoneInfo(draft.time_zone), calendar, moment(now_ms))
         made = Schedule(
             id=schedule_id,
@@ -59,14 +67,16 @@ class ScheduleBook:
             created_at=now_ms,
             created_by=by,
             created_by_name=by_name,
+            req_sha256=sha,
             etag=1,
             rev=1,
             passed=now_ms,
             slot=milliseconds(slot) if slot else None,
             next_at=milliseconds(slot) + spread_s(schedule_id, draft.window_s) * 1000 if slot else None,
         )
-        await self._stores.schedules.insert(tenant, made)
-        return made
+        if await self._stores.schedules.insert(tenant, made):
+            return made
+        return _same(await self.get(tenant, schedule_id), sha)
 
     async def get(self, tenant: TenantScope, schedule_id: str) -> Schedule:
         """The schedule. Raises `not_found`."""
@@ -124,9 +134,15 @@ def check(when: When, time_zone: str, calendar: Calendar, now_ms: int) -> None:
         raise _refused("/when", "invalid", "At most once in 15 minutes.")
 
 
-def found_by_key(schedule: Schedule, key: str | None) -> Occurrence | None:
-    """What became of a start by hand with this key."""
-    return next((one for one in reversed(schedule.occurrences) if key is not None and one.key == key), None)
+def _id_of(tenant: TenantScope, key: str | None) -> str:
+    """A new id; with a key always the same."""
+    return f"sc_{(uuid5(BUCKET_NAMESPACE, f'schedule:{tenant.tenant_id}:{key}') if key else uuid4()).hex}"
+
+
+def _same(made: Schedule, sha: str) -> Schedule:
+    if made.req_sha256 != sha:
+        raise Refusal("idempotency_key_reused")
+    return made
 
 
 def _refused(pointer: str, code: str, detail: str) -> Refusal:

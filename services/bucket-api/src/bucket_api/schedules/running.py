@@ -47,15 +47,14 @@ class ScheduleRuns:
         return await self._create(decided) if decided and decided.pending else decided
 
     async def by_hand(self, schedule: Schedule, *, key: str | None, by: str, by_name: str | None) -> Schedule | None:
-        """Start now, whatever the rule says; while its bucket runs, what `overlap` says.
+        """Start now, whatever the rule says; while its bucket runs, what `overlap` says. None when somebody else has
+        changed it meanwhile.
 
         Raises `Refusal` where the tenant's limits are reached: whoever asks by hand can ask again.
         """
         settled, runs = await self.settle(schedule)
-        if settled and settled.pending:
-            settled, runs = await self._create(settled), True
-        if settled is None:
-            return None
+        if settled is None or settled.pending:  # the start before comes first; whoever asks looks again
+            return await self._create(settled) if settled else None
         now_ms = self._now_ms()
         if runs and settled.running:
             noted = decisions.overlapping(settled, now_ms, now_ms, key)

@@ -70,6 +70,7 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: int
     created_by: str
     created_by_name: str | None = None
+    req_sha256: str = ""
     etag: int
     rev: int
     passed: int

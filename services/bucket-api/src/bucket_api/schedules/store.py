@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from msgspec import ValidationError
+from pymongo.errors import DuplicateKeyError
 from sync_contracts import collections
 
 from bucket_api.schedules.schedule import Schedule, from_document, to_document
@@ -27,9 +28,13 @@ class ScheduleStore:
         """How many a tenant has."""
         return await self._schedules.count_documents(tenant.only())
 
-    async def insert(self, tenant: TenantScope, schedule: Schedule) -> None:
-        """Store a new one."""
-        await self._schedules.insert_one(tenant.owned(to_document(schedule)))
+    async def insert(self, tenant: TenantScope, schedule: Schedule) -> bool:
+        """Store a new one; False when its id is there already."""
+        try:
+            await self._schedules.insert_one(tenant.owned(to_document(schedule)))
+        except DuplicateKeyError:
+            return False
+        return True
 
     async def get(self, tenant: TenantScope, schedule_id: str) -> Schedule | None:
         """The schedule, None when this tenant has none of that id."""

@@ -28,6 +28,9 @@ SPREAD_S: Final = 4 * 3600
 WINDOW: Final = timedelta(days=30)
 """Assumption: what is not there so long after the day of its publication will not come by itself."""
 
+LEAST_WAIT_MS: Final = 3_600_000
+"""Assumption: sooner than this after an answer that it is not there, the portal would say the same."""
+
 WatchState = Literal["watching", "asking", "done", "ended"]
 """Done: nothing is left to ask for. Ended: the window is over, or somebody cancelled."""
 
@@ -85,10 +88,10 @@ def end_of(calendar: Calendar, event: Event, period: str) -> int:
 
 
 def next_try(watch_id: str, calendar: Calendar, event: Event, period: str, after: int) -> int:
-    """The first of the daily tries after a time; the first of all is on the day of the publication."""
+    """The first of the daily tries after an answer; the first of all is on the day of the publication."""
     published = midnight(calendar.day(event, period).on) + VISIBLE_AFTER
     first = milliseconds(published) + spread_s(watch_id, SPREAD_S) * 1000
-    return first if first > after else first + ((after - first) // DAY_MS + 1) * DAY_MS
+    return first if first > after else first + ((after + LEAST_WAIT_MS - first) // DAY_MS + 1) * DAY_MS
 
 
 def day_of(at_ms: int) -> str:

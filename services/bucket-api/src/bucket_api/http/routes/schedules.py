@@ -21,8 +21,7 @@ from bucket_api.http.schemas.schedules import (
 )
 from bucket_api.http.services import App, PageSize, PageToken, Services
 from bucket_api.refusal import Refusal, not_found
-from bucket_api.schedules.book import found_by_key
-from bucket_api.schedules.schedule import Occurrence, Schedule
+from bucket_api.schedules.schedule import Schedule
 from bucket_api.scope import TenantScope
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
@@ -43,9 +42,11 @@ OptionalKey = Annotated[str | None, Header(alias="idempotency-key", min_length=1
 
 
 @router.post("", status_code=201)
-async def create_schedule(caller: BucketsWrite, app: App, body: ScheduleBody, response: Response) -> ScheduleAnswer:
+async def create_schedule(
+    caller: BucketsWrite, app: App, body: ScheduleBody, response: Response, key: OptionalKey = None
+) -> ScheduleAnswer:
     """Make a schedule. Its next start is told at once and does not change by itself."""
-    made = await app.schedules.create(caller.tenant, body.draft(), by=caller.subject, by_name=caller.name)
+    made = await app.schedules.create(caller.tenant, body.draft(), by=caller.subject, by_name=caller.name, key=key)
     response.headers["location"] = f"/v1/schedules/{made.id}"
     return await _told(app, caller.tenant, made, response)
 
@@ -96,12 +97,11 @@ async def run_schedule(
     caller: BucketsWrite, app: App, schedule_id: str, response: Response, key: OptionalKey = None
 ) -> OccurrenceAnswer:
     """Start it now. While its bucket runs, what `overlap` says."""
-    schedule = await app.schedules.get(caller.tenant, schedule_id)
-    if known := found_by_key(schedule, key):
-        response.headers["idempotent-replayed"] = "true"
-        return occurrence_answer(known)
-    done = await app.schedule_runs.by_hand(schedule, key=key, by=caller.subject, by_name=caller.name)
-    return occurrence_answer(_newest(done))
+    done, replayed = await app.start_by_hand.start(
+        caller.tenant, schedule_id, key=key, by=caller.subject, by_name=caller.name
+    )
+    response.headers.update({"idempotent-replayed": "true"} if replayed else {})
+    return occurrence_answer(done)
 
 
 @router.get("/{schedule_id}/suspensions")
@@ -134,10 +134,3 @@ async def _told(app: Services, tenant: TenantScope, schedule: Schedule, response
     suspended = await app.stores.streaks.counts(tenant, [schedule.id])
     response.headers["etag"] = f'"{schedule.etag}"'
     return schedule_answer(schedule, suspended.get(schedule.id, 0))
-
-
-def _newest(done: Schedule | None) -> Occurrence:
-    """What was noted last. Limits that are reached leave the start waiting, and somebody may have been quicker."""
-    if done is None or done.pending or not done.occurrences:
-        raise Refusal("idempotency_in_progress")
-    return done.occurrences[-1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -17,8 +18,14 @@ from bucket_api.schedules.durations import duration_text
 from bucket_api.schedules.schedule import Missed, Occurrence, OccurrenceState, Overlap, Schedule
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Read from files, so once."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("There is no such time zone.")
     return name
 
