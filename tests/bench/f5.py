@@ -3,7 +3,6 @@
 SB_BENCH_UNITS takes another number of units, for trying it.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -51,7 +50,7 @@ async def timed(world: World, database: Database, buckets: Sequence[Accepted]) -
     meter, begun_s = CpuMeter(world.pids), time.time()
     for accepted in buckets:
         await begin(database, accepted)
-    ended = await asyncio.gather(*(completed(database, each.id, tenant=each.tenant) for each in buckets))
+    ended = [await completed(database, each.id, tenant=each.tenant) for each in buckets]  # one at a time: cheap polling
     last_s = max(document["results"][-1]["at"] for document in ended) / 1000
     return Pass(sum(each.units for each in buckets), last_s - begun_s, meter.used_s())
 

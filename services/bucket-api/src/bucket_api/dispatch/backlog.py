@@ -11,6 +11,8 @@ from sync_contracts.lines import DEFAULT_LINE
 
 SCAN_EVERY_MS: Final = 1_000
 SCAN_TOUCHED_MS: Final = 200
+SCAN_GRID_MS: Final = 100
+"""Scans begin at multiples of this, so that many buckets are scanned together."""
 SCAN_RESTING_MS: Final = 10_000
 """A bucket that may not dispatch is looked at for what it still has in flight."""
 SCAN_SHARE: Final = 20
@@ -142,7 +144,8 @@ class Backlog:
         for view in views:
             self.update(view)
         self._scanned_at = now_ms
-        self._next_scan_at = now_ms + min(max(SCAN_TOUCHED_MS, SCAN_SHARE * cost_ms), SCAN_PAUSE_MS)
+        next_at = now_ms + min(max(SCAN_TOUCHED_MS, SCAN_SHARE * cost_ms), SCAN_PAUSE_MS)
+        self._next_scan_at = -(-next_at // SCAN_GRID_MS) * SCAN_GRID_MS
         due = [view for view in self._views.values() if view.due is not None and view.due <= now_ms]
         due.sort(key=lambda view: (view.due if view.waiting else 0, view.page))
         self.due_units = sum(view.pending + view.waiting for view in due)
