@@ -3,7 +3,8 @@
 from typing import Any
 
 from bucket_api.buckets.actions import Action, actions_of, by_id, by_key
-from bucket_api.buckets.effects import Effect, Tallies, effect_of, taken_by
+from bucket_api.buckets.counters import from_result
+from bucket_api.buckets.effects import Effect, Tallies, control_done, effect_of, taken_by, told_by
 from bucket_api.buckets.runs import runs_of
 from bucket_api.buckets.units import Layout, placed
 from sync_contracts.pages import Page, page_document
@@ -104,6 +105,24 @@ def test_a_cancel_took_what_is_cancelled_or_open_a_pause_what_is_open() -> None:
         takes = taken_by(Action("ac_1", kind, "k", "us_x", 1, {}), LAYOUT)
         found[kind] = [unit.id for unit in placed(page(*units), LAYOUT) if takes(unit)]
     assert found == {"cancel": ["u_0_0", "u_1_0", "u_3_0"], "pause": ["u_1_0", "u_3_0"]}
+
+
+def test_a_cancel_is_told_by_the_end_of_its_own_round_whatever_runs_later() -> None:
+    control = {"id": "ac_c", "kind": "cancel", "key": "c", "by": "us_y", "at": 900, "reason": None}
+    (cancel,) = actions_of(bucket() | {"controls": [control]})
+    now = from_result(result(9, "COMPLETED", 5, 0))
+    cancelling = bucket() | {"controls": [control], "status": "RUNNING", "control": "CANCEL"}
+    assert control_done(cancel, cancelling, now) is False
+    assert told_by(cancel, cancelling, now) == now
+    again = bucket(result(0, "PARTIAL", 2, 3), retries=(retry(1, 3),))
+    again |= {"controls": [control], "status": "RUNNING", "control": "RUN"}
+    assert control_done(cancel, again, now) is True
+    assert told_by(cancel, again, now).shown["failed"] == 3
+    second = control | {"id": "ac_d", "key": "d", "at": 1_500}
+    again |= {"controls": [control, second], "control": "CANCEL"}
+    newest, first = (action for action in actions_of(again) if action.kind == "cancel")
+    assert (control_done(newest, again, now), control_done(first, again, now)) == (False, True)
+    assert (told_by(newest, again, now), told_by(first, again, now).shown["failed"]) == (now, 3)
 
 
 def test_actions_are_found_by_key_and_by_id_newest_first() -> None:

@@ -7,8 +7,9 @@ from msgspec import Struct
 from sync_contracts.pages import unit_from
 from sync_contracts.units import ATTEMPTS_PER_ROUND, CANCELLED, SUCCEEDED, round_of
 
-from bucket_api.buckets.actions import Action
+from bucket_api.buckets.actions import Action, newest_control
 from bucket_api.buckets.choosing import is_selected
+from bucket_api.buckets.counters import Reading, from_result
 from bucket_api.buckets.units import Layout, Placed
 
 _NOTHING: Final = (0, 0, 0)
@@ -64,6 +65,25 @@ def effect_of(action: Action, bucket: Mapping[str, Any], tallies: Tallies) -> Ef
         return Effect(facts["n"], succeeded, facts["n"] - succeeded, done=True)
     done = any(ended >= round_ for ended in results)
     return Effect(*tallies.of(round_), done=done)
+
+
+def control_done(action: Action, bucket: Mapping[str, Any], reading: Reading) -> bool:
+    """Cancel: its round has ended. Pause: what was on its way has ended, or the pause is over. Resume: at once."""
+    if newest_control(bucket, action.kind) != action or bucket["status"] != "RUNNING":
+        return True
+    match action.kind:
+        case "cancel":
+            return bool(bucket["control"] != "CANCEL")
+        case "pause":
+            return bool(bucket["control"] != "PAUSE") or not reading.totals["d"] + reading.totals["r"]
+        case _:
+            return True
+
+
+def told_by(action: Action, bucket: Mapping[str, Any], now: Reading) -> Reading:
+    """The numbers by which a cancel is told: those that its round ended with, else those of now."""
+    ends = [result for result in bucket["results"] if result["at"] >= action.at]
+    return from_result(ends[0]) if action.kind == "cancel" and ends else now
 
 
 def taken_by(action: Action, layout: Layout) -> Callable[[Placed], bool]:

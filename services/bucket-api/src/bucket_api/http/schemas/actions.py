@@ -11,7 +11,7 @@ from bucket_api.buckets.actions import Action
 from bucket_api.buckets.choosing import Choice
 from bucket_api.buckets.controlling import Controlled
 from bucket_api.buckets.counters import Reading, counters
-from bucket_api.buckets.effects import Effect
+from bucket_api.buckets.effects import Effect, control_done, told_by
 from bucket_api.buckets.eligibility import IneligibleCode
 from bucket_api.buckets.listing import Listed
 from bucket_api.buckets.units import Layout, from_cell
@@ -197,30 +197,19 @@ def retry_answer(action: Action, effect: Effect, version: int, calls: int | None
 
 def control_answer(kind: ControlKind, controlled: Controlled, *, dry_run: bool = False) -> ActionAnswer:
     """A cancel, pause or resume as it is told."""
-    action, reading = controlled.action, controlled.reading
-    done = not dry_run and control_done(kind, controlled.bucket, reading)
+    action, bucket, reading = controlled.action, controlled.bucket, controlled.reading
+    done = not dry_run and (action is None or control_done(action, bucket, reading))
     return ActionAnswer(
         id=action.id if action else None,
         kind=kind,
         state="dry_run" if dry_run else "done" if done else "running",
         done=done,
         version=reading.version,
-        counts=control_counts(kind, reading),
+        counts=control_counts(kind, told_by(action, bucket, reading) if action else reading),
         created_at=instant(action.at) if action else None,
         created_by=action.by if action else None,
         note=action.note if action else None,
     )
-
-
-def control_done(kind: ControlKind, bucket: Mapping[str, Any], reading: Reading) -> bool:
-    """Cancel: the bucket has ended. Pause: what was on its way has ended, or the pause is over. Resume: at once."""
-    match kind:
-        case "cancel":
-            return bool(bucket["status"] != "RUNNING")
-        case "pause":
-            return bool(bucket["control"] != "PAUSE") or not reading.totals["d"] + reading.totals["r"]
-        case "resume":
-            return True
 
 
 def control_counts(kind: ControlKind, reading: Reading) -> ActionCounts:

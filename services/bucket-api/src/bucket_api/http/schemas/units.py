@@ -123,8 +123,9 @@ class Groups(Answer):
 
 
 class AttemptAnswer(Answer):
-    """One attempt of a unit that changed it."""
+    """One attempt of a unit that changed it; attempts are counted anew in each run."""
 
+    run: int
     attempt: int
     counted: bool
     ended_at: Instant
@@ -248,7 +249,8 @@ def attempt_answer(attempt: Attempt) -> AttemptAnswer:
     """The attempt as it is told."""
     reason = reason_of(attempt.code)
     return AttemptAnswer(
-        attempt=attempt.attempt,
+        run=attempt.attempt // ATTEMPTS_PER_ROUND + 1,
+        attempt=attempt.attempt % ATTEMPTS_PER_ROUND,
         counted=attempt.counted,
         ended_at=instant(attempt.at),
         answer=attempt.code or "OK",
