@@ -6,6 +6,9 @@ from typing import Any, Final
 GST_PORTAL_USER: Final = "gst_portal_user"
 """The only kind of credential so far: a user name at the GST portal."""
 
+LOGINS_PER_DAY: Final = 2
+"""Refused log-ins of a client in a day until nothing more is tried, where the setting says nothing else."""
+
 
 def credential_id(tenant: str, client: str, kind: str = GST_PORTAL_USER) -> str:
     """`_id` in `credentials`."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sync_contracts.credentials import LOGINS_PER_DAY
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -44,6 +45,8 @@ class RuntimeSettings(BaseSettings):
     trace_sample_ratio: float = Field(default=0.05, ge=0, le=1)
     kek_file: Path = Path(".local/kek.key")
     """Key-encryption keys (`vault.KeyEncryptionKeys`)."""
+    logins_per_day: int = Field(default=LOGINS_PER_DAY, ge=1, le=10)
+    """Refused log-ins of a client in a day until its guard stops further ones. The same for every process."""
 
     @classmethod
     def from_environment(cls, **given: Any) -> Self:

@@ -93,7 +93,9 @@ def create_app(
             tasks.own("publisher", batches.watch())
             watch = asyncio.create_task(tasks.watch(), name="watch")
             watch.add_done_callback(partial(_noted, on_death))
-            app.state.services = services_over(database, kek, batches, now, _missing(client, keys, watch))
+            app.state.services = services_over(
+                database, kek, batches, now, _missing(client, keys, watch), settings.logins_per_day
+            )
             log.info("serving", extra={"action": "start"})
             yield
         finally:

@@ -176,6 +176,7 @@ class WorkerService:
             access=MongoAccess(self._database),
             vault=self._vault,
             use=self._limits.use,
+            logins_per_day=self._settings.logins_per_day,
         )
         return SessionIntake(
             self._sessions,

@@ -4,15 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from sync_contracts.documents import OtpRequestDocument
 from sync_contracts.outcomes import OutcomeClass
 from sync_contracts.reasons import REASONS
 from sync_worker.modules.port import Refusal
+from sync_worker.portal.gsp.guard import Guard
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import Keys
 from sync_worker.portal.gsp.profile import load_profile
 from sync_worker.portal.gsp.session import Stored
-from sync_worker.portal.gsp.step_endings import failed, opened_fields, reason_of, refused_code, refused_login, sent
+from sync_worker.portal.gsp.step_endings import failed, opened_fields, reason_of, refused_code, refused_otp, sent
 from sync_worker.portal.gsp.styles import Opened
 
 PROFILE = load_profile("passthrough")
@@ -40,30 +42,23 @@ def test_a_failed_step_names_a_known_reason(reason: str) -> None:
 
 
 def test_tries_left_go_down_to_a_closed_request() -> None:
-    assert refused_code(WRONG, PROFILE, request(), None).fields == {"tries": 1, "tries_left": 2}
-    last = refused_code(WRONG, PROFILE, request(tries=2), None)
+    assert refused_code(WRONG, PROFILE, request(), None, 2).fields == {"tries": 1, "tries_left": 2}
+    last = refused_code(WRONG, PROFILE, request(tries=2), None, 2)
     assert (last.state, last.fields["tries_left"]) == ("closed", 0)
 
 
 def test_the_guard_limits_the_tries_further() -> None:
-    guard = {"cred_ver": 1, "day": "2026-11-24", "failures": 1, "blocked": False}
-    assert refused_code(WRONG, PROFILE, request(), guard).fields["tries_left"] == 1
-    assert refused_code(WRONG, PROFILE, request(), {**guard, "blocked": True}).state == "closed"
+    guard = Guard(1, "2026-11-24", 1)
+    assert refused_code(WRONG, PROFILE, request(), guard, 2).fields["tries_left"] == 1
+    assert refused_code(WRONG, PROFILE, request(), guard, 3).fields["tries_left"] == 2
+    assert refused_code(WRONG, PROFILE, request(), replace(guard, blocked=True), 9).state == "closed"
 
 
-def test_only_refused_log_ins_count() -> None:
-    day = NOW.date()
-    assert refused_login(None, 1, day, WRONG, PROFILE) == {
-        "cred_ver": 1,
-        "day": "2026-11-24",
-        "failures": 1,
-        "blocked": False,
-    }
+def test_only_refused_codes_count() -> None:
+    guard = Guard(1, "2026-11-24", 0)
+    assert refused_otp(guard, WRONG, PROFILE, 2) == Guard(1, "2026-11-24", 1)
     for harmless in (Refusal(OutcomeClass.TRANSIENT), Refusal(OutcomeClass.OTP_INVALID, "AUTH4034")):
-        assert refused_login(None, 1, day, harmless, PROFILE) is None
-    refused = refused_login(None, 1, day, Refusal(OutcomeClass.CREDENTIAL_INVALID, "AUTH4032"), PROFILE)
-    assert refused is not None
-    assert refused["blocked"]
+        assert refused_otp(guard, harmless, PROFILE, 2) is None
 
 
 def test_an_otp_lives_as_long_as_the_profile_says() -> None:

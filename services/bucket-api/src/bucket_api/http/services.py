@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from sync_contracts.credentials import LOGINS_PER_DAY
 
 from bucket_api.access.credentials import Credentials
 from bucket_api.access.standings import Standings
@@ -61,6 +62,7 @@ class Services:
     upstreams: UpstreamStore
     now: Callable[[], datetime]
     missing: Missing
+    logins_per_day: int = LOGINS_PER_DAY
 
 
 def services_over(
@@ -69,6 +71,7 @@ def services_over(
     publisher: Publisher,
     now: Callable[[], datetime],
     missing: Missing,
+    logins_per_day: int = LOGINS_PER_DAY,
 ) -> Services:
     """The services over a database, a publisher and key-encryption keys."""
     clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
@@ -94,6 +97,7 @@ def services_over(
         upstreams=UpstreamStore(database),
         now=now,
         missing=missing,
+        logins_per_day=logins_per_day,
     )
 
 

@@ -173,6 +173,13 @@ async def _told(app: Services, tenant: TenantScope, states: dict[str, Readiness]
     changed = await app.access.changed_at(tenant, list(states))
     opened = await app.access.open_requests(tenant, list(states), app.now())
     return [
-        access_answer(client, state, changed_at=changed.get(client), open_request=opened.get(client), now=app.now())
+        access_answer(
+            client,
+            state,
+            changed_at=changed.get(client),
+            open_request=opened.get(client),
+            logins_per_day=app.logins_per_day,
+            now=app.now(),
+        )
         for client, state in states.items()
     ]

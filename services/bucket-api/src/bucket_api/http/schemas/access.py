@@ -9,7 +9,6 @@ from pydantic import StringConstraints
 from bucket_api.access.readiness import Readiness
 from bucket_api.http.schemas.kinds import Answer, Body, Instant
 
-DAILY_LIMIT: Final = 2
 SHOWN_STATE: Final = {"sending": "requested", "submitted": "verifying"}
 """Steps of the worker in between, by the state that a user knows."""
 
@@ -117,7 +116,13 @@ class OtpRequestAnswer(Answer):
 
 
 def access_answer(
-    client_id: str, readiness: Readiness, *, changed_at: datetime | None, open_request: str | None, now: datetime
+    client_id: str,
+    readiness: Readiness,
+    *,
+    changed_at: datetime | None,
+    open_request: str | None,
+    logins_per_day: int,
+    now: datetime,
 ) -> AccessAnswer:
     """The access of a client as it is told."""
     return AccessAnswer(
@@ -141,7 +146,7 @@ def access_answer(
         ),
         login_guard=GuardState(
             failures_today=readiness.failures,
-            limit=DAILY_LIMIT,
+            limit=logins_per_day,
             blocked=readiness.blocked,
             counts=["user_name", "otp"],
         ),

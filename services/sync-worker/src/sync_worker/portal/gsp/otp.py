@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol, assert_never
 
+from sync_contracts.credentials import LOGINS_PER_DAY
 from sync_contracts.dead_letters import DeadLetterReason
 from sync_contracts.documents import OtpRequestDocument, OtpState
 from sync_contracts.sessions import SessionCommand
@@ -62,10 +63,11 @@ class SessionSteps:
         access: AccessReader,
         vault: TenantVault,
         use: UseOfLine,
+        logins_per_day: int = LOGINS_PER_DAY,
         step_limit_s: float = STEP_LIMIT_S,
     ) -> None:
         self._lines = lines
-        self._at_portal = StepsAtPortal(sessions, vault)
+        self._at_portal = StepsAtPortal(sessions, vault, logins_per_day)
         self._requests = requests
         self._access = access
         self._use = use

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Answer, Call, Refusal
 from sync_worker.portal.calls import Use
 from sync_worker.portal.gsp.envelope import Unreadable, exact_json, integrity
-from sync_worker.portal.gsp.guard import after_wrong_username, guard_of
 from sync_worker.portal.gsp.identity import Identity, identity_of
 from sync_worker.portal.gsp.keys import Keys, TenantVault
 from sync_worker.portal.gsp.line import Answered, Clock, Line, Meter
@@ -80,9 +79,7 @@ class GstPortal:
         if refusal.outcome is OutcomeClass.REFETCH_CERT:
             return replace(refusal, outcome=OutcomeClass.TRANSIENT)
         if refusal.outcome is OutcomeClass.CREDENTIAL_INVALID:
-            guard = guard_of(None, self._identity.cred_ver, self._clock().date())
-            refused = asdict(after_wrong_username(guard))
-            await self._store.write_guard(self._identity.tenant, self._identity.client, refused)
+            await self._session.refuse_username(keys)
         return refusal
 
     def _public_data(self, answer: Answered | Refusal) -> Answer | Refusal:

@@ -3,15 +3,17 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sync_contracts.credentials import is_guarded
 from sync_contracts.documents import PortalSessionDocument
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import LOGIN_GUARD, SESSION_BUSY, Refusal
+from sync_worker.portal.gsp.guard import GUARD_FIELD, Guard, after_wrong_username, guard_of
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.keys import KeyRing, Keys, TenantVault, opened_ring, sealed_ring
 from sync_worker.portal.gsp.line import Clock, Line, Meter
@@ -44,6 +46,10 @@ class Stored(Struct, frozen=True):
     cred_ref: str | None = None
     guard: dict[str, Any] | None = None
     ended: str | None = None
+
+    def guard_now(self, cred_ver: int, now: datetime) -> Guard:
+        """What counts of the log-in guard now, with this version of the credential."""
+        return guard_of(self.guard, cred_ver, now.astimezone(UTC).date())
 
 
 def stored_of(document: PortalSessionDocument) -> Stored:
@@ -153,6 +159,12 @@ class ClientSession:
             await self._store.write(self._tenant, self._client, stored.tver, fields)
             self._ring = rest
         return self._dead(refusal)
+
+    async def refuse_username(self, used: Keys) -> None:
+        """The portal does not know the user name: it is never sent again unchanged."""
+        closed = await self._vault.seal(self._tenant, used.username.encode(), self._client, GUARD_FIELD)
+        guard = self._known()[1].guard_now(self._identity.cred_ver, self._clock())
+        await self._store.write_guard(self._tenant, self._client, asdict(after_wrong_username(guard, closed)))
 
     def live_until(self) -> datetime | None:
         """When the loaded session ends by our own record."""

@@ -4,7 +4,7 @@ Reasons are those of the units (`sync_contracts.outcomes.REASONS`), so that a sc
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from sync_contracts.outcomes import OutcomeClass
 from sync_contracts.reasons import REASONS
 
 from sync_worker.modules.port import LOGIN_GUARD, SESSION_BUSY, Refusal
-from sync_worker.portal.gsp.guard import LIMIT_PER_DAY, after_success, after_wrong_otp, after_wrong_username, guard_of
+from sync_worker.portal.gsp.guard import Guard, after_success, after_wrong_otp
 from sync_worker.portal.gsp.identity import Identity
 from sync_worker.portal.gsp.profile import Profile
 from sync_worker.portal.gsp.session import Stored
@@ -61,22 +61,17 @@ def accepted(session_until: datetime | None) -> Ending:
     return Ending("accepted", {"session_until": session_until, "reason": None})
 
 
-def refused_login(
-    stored: Mapping[str, Any] | None, cred_ver: int, today: date, refusal: Refusal, profile: Profile
-) -> dict[str, Any] | None:
-    """The guard after a refused log-in; None when this refusal does not count (an expired code, a portal error)."""
-    guard = guard_of(stored, cred_ver, today)
-    if refusal.outcome is OutcomeClass.CREDENTIAL_INVALID:
-        return asdict(after_wrong_username(guard))
+def refused_otp(guard: Guard, refusal: Refusal, profile: Profile, limit: int) -> Guard | None:
+    """The guard after a refused code; None when this refusal does not count (an expired code, a portal error)."""
     if refusal.outcome is OutcomeClass.OTP_INVALID and refusal.code not in profile.otp_expired_codes:
-        return asdict(after_wrong_otp(guard))
+        return after_wrong_otp(guard, limit)
     return None
 
 
 def refused_code(
-    refusal: Refusal, profile: Profile, request: OtpRequestDocument, guard: Mapping[str, Any] | None
+    refusal: Refusal, profile: Profile, request: OtpRequestDocument, guard: Guard | None, limit: int
 ) -> Ending:
-    """How a step ends that the portal refused; `guard` as it is after this refusal."""
+    """How a step ends that the portal refused; `guard` as it is after this refusal, `limit` its refusals a day."""
     if refusal.outcome is not OutcomeClass.OTP_INVALID:
         return failed(reason_of(refusal))
     if refusal.code in profile.otp_expired_codes:
@@ -84,7 +79,7 @@ def refused_code(
     tries = request["tries"] + 1
     left = profile.otp_attempts - tries
     if guard is not None:
-        left = 0 if guard["blocked"] else min(left, LIMIT_PER_DAY - guard["failures"])
+        left = 0 if guard.blocked else min(left, limit - guard.failures)
     state: OtpState = "rejected" if left > 0 else "closed"
     return Ending(state, {"tries": tries, "tries_left": max(left, 0)})
 
@@ -94,7 +89,7 @@ def opened_fields(
 ) -> Fields:
     """Fields of `portal_sessions` for a session just opened, beside its keys."""
     life = timedelta(minutes=opened.expiry_min or profile.session_life_min)
-    guard = after_success(guard_of(stored.guard, identity.cred_ver, now.date()))
+    guard = after_success(stored.guard_now(identity.cred_ver, now))
     fields: Fields = {"token_exp": now + life, "cred_ref": identity.cred_ref, "ended": None, "guard": asdict(guard)}
     if consent is not None:
         fields |= {"consent_until": now + CONSENT_LASTS[consent], "consent_source": "declared"}

@@ -6,16 +6,19 @@ All but the look hold the lock of the client's session, since any of them may vo
 import secrets
 from base64 import b64decode
 from binascii import Error as Base64Error
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sync_contracts.credentials import is_guarded
 from sync_contracts.documents import OtpRequestDocument
+from sync_contracts.outcomes import OutcomeClass
 from sync_contracts.sessions import SessionCommand
 
 from sync_worker.modules.port import Refusal
 from sync_worker.portal.gsp import login
+from sync_worker.portal.gsp.guard import GUARD_FIELD, Guard, after_wrong_username, unchanged_username
 from sync_worker.portal.gsp.identity import Access
 from sync_worker.portal.gsp.keys import USERNAME_FIELD, KeyRing, TenantVault, opened_ring, sealed_ring
 from sync_worker.portal.gsp.line import Line, Meter
@@ -26,7 +29,7 @@ from sync_worker.portal.gsp.step_endings import (
     failed,
     opened_fields,
     refused_code,
-    refused_login,
+    refused_otp,
     sent,
 )
 
@@ -50,9 +53,10 @@ class Scene(Struct, frozen=True):
 class StepsAtPortal:
     """Carries out claimed steps, each of which ends in one way."""
 
-    def __init__(self, sessions: SessionStore, vault: TenantVault) -> None:
+    def __init__(self, sessions: SessionStore, vault: TenantVault, logins_per_day: int) -> None:
         self._sessions = sessions
         self._vault = vault
+        self._logins_per_day = logins_per_day
 
     async def locked(self, scene: Scene) -> Ending:
         """Send an OTP, log in with it, or log out, under the lock of the client's session."""
@@ -85,10 +89,12 @@ class StepsAtPortal:
         username = await self._username(scene.access)
         if username is None:
             return failed("no_access")
+        if await self._was_refused(scene, stored, username):
+            return failed("login_guard")
         values = scene.access.identity.values()
         handshake = await login.ask_otp(scene.line, username, scene.command.request, values, scene.meter)
         if isinstance(handshake, Refusal):
-            return await self._refused(scene, stored, handshake)
+            return await self._refused(scene, stored, handshake, username)
         token_enc = await sealed_ring(self._vault, *scene.place, KeyRing(ring.current, handshake))
         if not await self._sessions.write(*scene.place, stored.tver, {"token_enc": token_enc}):
             return failed("client_serial")
@@ -102,7 +108,7 @@ class StepsAtPortal:
             return failed("request_rejected")
         opened = await login.submit_otp(scene.line, handshake, otp, scene.access.identity.values(), scene.meter)
         if isinstance(opened, Refusal):
-            return await self._refused(scene, stored, opened)
+            return await self._refused(scene, stored, opened, handshake.username)
         token_enc = await sealed_ring(self._vault, *scene.place, KeyRing(opened.keys, None))
         fields = opened_fields(
             opened,
@@ -116,15 +122,30 @@ class StepsAtPortal:
             return failed("client_serial")
         return accepted(fields["token_exp"])
 
-    async def _refused(self, scene: Scene, stored: Stored, refusal: Refusal) -> Ending:
+    async def _was_refused(self, scene: Scene, stored: Stored, username: str) -> bool:
+        """Whether the portal refused this very user name before, under whatever version of the credential."""
+        guard = stored.guard_now(scene.access.identity.cred_ver, scene.now)
+        tenant, client = scene.place
+        for closed in guard.refused:
+            if await self._vault.unseal(tenant, closed, client, GUARD_FIELD) == username.encode():
+                await self._sessions.write_guard(tenant, client, asdict(unchanged_username(guard)))
+                return True
+        return False
+
+    async def _refused(self, scene: Scene, stored: Stored, refusal: Refusal, username: str) -> Ending:
         """A refused log-in counts in the guard; a wrong code leaves another try open as long as any is left."""
-        identity, today = scene.access.identity, scene.now.astimezone(UTC).date()
-        guard = refused_login(stored.guard, identity.cred_ver, today, refusal, scene.line.profile)
+        tenant, client = scene.place
+        known = stored.guard_now(scene.access.identity.cred_ver, scene.now)
+        if refusal.outcome is OutcomeClass.CREDENTIAL_INVALID:
+            closed = await self._vault.seal(tenant, username.encode(), client, GUARD_FIELD)
+            guard: Guard | None = after_wrong_username(known, closed)
+        else:
+            guard = refused_otp(known, refusal, scene.line.profile, self._logins_per_day)
         if guard is not None:
-            await self._sessions.write_guard(*scene.place, guard)
+            await self._sessions.write_guard(tenant, client, asdict(guard))
         if refusal.outcome in BLOCKED_BY.values():
             await self._sessions.write(*scene.place, stored.tver, {"ended": refusal.outcome.value})
-        return refused_code(refusal, scene.line.profile, scene.request, guard)
+        return refused_code(refusal, scene.line.profile, scene.request, guard, self._logins_per_day)
 
     async def check(self, scene: Scene) -> Ending:
         """Whether the session lives, proven by extending it; never sends an OTP."""
@@ -134,7 +155,7 @@ class StepsAtPortal:
         keys = await session.keys(scene.meter)
         renewed = keys if isinstance(keys, Refusal) else await session.renew(keys, scene.meter)
         if isinstance(renewed, Refusal):
-            return refused_code(renewed, scene.line.profile, scene.request, None)
+            return refused_code(renewed, scene.line.profile, scene.request, None, self._logins_per_day)
         return accepted(session.live_until())
 
     async def _log_out(self, scene: Scene, stored: Stored, ring: KeyRing) -> Ending:
