@@ -15,6 +15,7 @@ Json = dict[str, Any]
 DAY = timedelta(days=1)
 STARTED_WITHIN_S = 30
 NOT_GENERATED = "RET2B1023"
+MAINTENANCE = "RTN_24"
 
 
 def ms(at: datetime) -> int:
@@ -87,9 +88,10 @@ def test_f34_a5_while_its_bucket_runs_the_next_one_does_not_start(
     running: RunningStack, overlap: str, told_as: tuple[str, str]
 ) -> None:
     practice = running.practice("overlap")
-    practice.take_on(registrations(2))
+    client = registration()
+    practice.take_on([client])
     made = schedule(practice, "notices", overlap=overlap)
-    with running.sandbox.latency(p50_ms=20_000):
+    with running.sandbox.fault("code", code=MAINTENANCE, gstin=client.gstin, action="NOTICELIST"):
         let_pass(running, made, 1)
         (first,) = told(practice, made, 1)
         let_pass(running, made, 1)
@@ -98,6 +100,7 @@ def test_f34_a5_while_its_bucket_runs_the_next_one_does_not_start(
     assert (newest["state"], newest["reason"], newest["bucket_id"]) == (*told_as, first["bucket_id"])
     assert len(list(practice.api.pages("/v1/buckets"))) == 1
     practice.api.cancel(first["bucket_id"], "seen enough")
+    practice.ended(first["bucket_id"])
 
 
 def test_f34_a3_a_client_module_that_fails_for_a_week_is_left_out_until_its_access_is_mended(
