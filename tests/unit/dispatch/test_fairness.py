@@ -58,7 +58,13 @@ def test_f19_a2_a_tenant_alone_has_the_whole_line_and_so_has_one_beside_an_idle_
 def test_who_comes_back_has_its_part_at_once_beside_those_who_borrowed_it() -> None:
     found = by_tenant(600, load("a", 5_000, in_flight=600), load("b", 5_000))
     assert found["b"].room == 300
-    assert found["a"].room < 0
+    assert found["a"].room == 0
+
+
+def test_a_window_is_filled_up_in_pieces_but_never_waits_for_more_than_is_due() -> None:
+    rooms = [by_tenant(800, load("a", 5_000, in_flight=held))["a"].room for held in (800, 701, 700, 0)]
+    assert rooms == [0, 0, 100, 800]
+    assert by_tenant(800, load("a", 3, in_flight=790))["a"].room == 10
 
 
 def test_f41_a2_a_paused_bucket_holds_no_share() -> None:

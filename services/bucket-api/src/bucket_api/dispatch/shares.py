@@ -12,6 +12,8 @@ from bucket_api.dispatch.fairness import Want, tenant_window, water_level
 Owner = tuple[str, str]
 """Tenant and line."""
 MEASURED_S: Final = 60
+PIECES: Final = 8
+"""A window is filled up in so many pieces."""
 
 
 class Load(Struct, frozen=True):
@@ -36,8 +38,9 @@ class Share(Struct, frozen=True):
 
     @property
     def room(self) -> int:
-        """Units that may be taken now."""
-        return self.window - self.in_flight
+        """Units that may be taken now; none before a piece of the window is free: pages do not go out in crumbs."""
+        free = self.window - self.in_flight
+        return free if free >= min(self.due, self.window // PIECES) else 0
 
 
 class _Sum:
