@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+from bucket_api.dispatch import loop
 from bucket_api.dispatch.fairness import Line
 from bucket_api.dispatch.memory import EXPIRY_MS
 from sync_contracts.topics import COMMANDS, EVENTS
@@ -157,6 +159,22 @@ async def test_commands_not_acknowledged_are_taken_again_with_the_same_attempt_a
     assert await run_until_idle(world, dispatcher) == 1
     assert attempts(world) == marked(world)
     assert set(attempts(world).values()) == {1}
+
+
+async def test_a_page_pushed_out_of_the_cache_by_others_is_not_taken_for_purged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "CACHED_IMAGES", 8)
+    world = PageWorld()
+    world.add("b_1", clients=40, per_page=2)
+    world.refuse = lambda topic, record: topic == COMMANDS.name and record.key.endswith(b"_0")
+    dispatcher = dispatcher_in(world)
+    await run_until_idle(world, dispatcher)
+    world.refuse = lambda _topic, _record: False
+    for _ in range(3):
+        world.now_ms += 1_000
+        await run_until_idle(world, dispatcher)
+    assert len(attempts(world)) == 40
 
 
 async def test_a_mark_not_acknowledged_is_sent_again_before_anything_else() -> None:

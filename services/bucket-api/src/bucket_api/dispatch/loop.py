@@ -239,15 +239,21 @@ class Dispatcher:
         return self._memory.live((bucket, page), now_ms)
 
     async def _images_of(self, grants: Sequence[Grant]) -> list[PageImage | None]:
-        """The pages of the grants, from the cache where the view says that nothing has changed."""
+        """The pages of the grants, from the cache where the view says that nothing has changed.
+
+        What is found there is kept aside: reading the others may push it out, and it is not purged for that.
+        """
+        found: dict[tuple[str, int], PageImage] = {}
         missing: dict[tuple[str, int], tuple[ActiveBucket, int]] = {}
         for grant in grants:
-            backlog = self._backlogs[grant.bucket]
-            image, view = self._images.get((grant.bucket, grant.page)), backlog.view(grant.page)
+            backlog, key = self._backlogs[grant.bucket], (grant.bucket, grant.page)
+            image, view = self._images.get(key), backlog.view(grant.page)
             if image is None or view is None or image.view.v < view.v:
-                missing[grant.bucket, grant.page] = (backlog.bucket, grant.page)
+                missing[key] = (backlog.bucket, grant.page)
+            else:
+                found[key] = image
         await self._load(list(missing.values()))
-        return [self._images.get((grant.bucket, grant.page)) for grant in grants]
+        return [found.get(key) or self._images.get(key) for key in ((grant.bucket, grant.page) for grant in grants)]
 
     def _take(self, grant: Grant, image: PageImage | None, now_ms: int) -> PageBatch | None:
         key = (grant.bucket, grant.page)
