@@ -13,11 +13,12 @@ from tests.simulation.log import Stored
 from tests.simulation.network import SERVICES, Process
 from tests.simulation.world import RESTART_S, World
 
-PAUSE_S: Final = 1.2
-"""Mean time between two faults."""
 GARBAGE: Final = (b"{", b"\xff\xfe", b"[]", b'{"v":1}', b"null")
 MOST_GARBAGE: Final = 4
 SKEW_MS: Final = 90_000
+
+
+Act = Callable[[], Awaitable[None]]
 
 
 class Faults:
@@ -30,28 +31,34 @@ class Faults:
         self._rng = random.Random(f"faults {world.sim.seed}")
         self._stopped: list[Process] = []
         self._garbage = 0
-        kinds: list[tuple[Callable[[], Awaitable[None]], int]] = [
-            (self.crash, 5),
+        self._kinds = self._chosen()
+
+    def _chosen(self) -> list[tuple[Act, int]]:
+        """Faults with their weights: in a narrow run those that make processes act on what was true before."""
+        narrow = self._world.shape.kind == "narrow"
+        kinds: list[tuple[Act, int]] = [
+            (self.crash, 2 if narrow else 5),
             (self.pause, 4),
-            (self.fail_over, 3),
-            (self.partition, 3),
+            (self.zombie, 7 if narrow else 4),
+            (self.fail_over, 7 if narrow else 3),
+            (self.partition, 1 if narrow else 3),
             (self.rebalance, 2),
             (self.duplicate, 4),
             (self.clock_jump, 1),
             (self.offset_reset, 1),
         ]
-        if world.shape.lossy:
-            kinds += [(self.lose_record, 4), (self.cut_log, 1), (self.undecodable, 2)]
-        self._kinds = kinds
+        if self._world.shape.lossy:
+            kinds += [(self.lose_record, 2), (self.black_hole, 4), (self.cut_log, 1), (self.undecodable, 2)]
+        return kinds
 
-    async def run(self, seconds: float) -> None:
+    async def run(self) -> None:
         """Fault after fault for a while, in weather that a seed draws."""
-        weather = self._sim.weather
-        weather.lost, weather.slow, weather.late = (self._rng.choice((0.0, 0.01, 0.04)) for _ in range(3))
+        pace, weather = self._world.shape.pace, self._sim.weather
+        weather.lost, weather.slow, weather.late = (self._rng.choice(c) for c in (pace.lost, pace.slow, pace.late))
         acts, weights = zip(*self._kinds, strict=True)
-        ends_at = self._sim.loop.time() + seconds
+        ends_at = self._sim.loop.time() + pace.lasts_s
         while self._sim.loop.time() < ends_at:
-            await asyncio.sleep(self._rng.expovariate(1 / PAUSE_S))
+            await asyncio.sleep(self._rng.expovariate(1 / pace.fault_every_s))
             await self._rng.choices(acts, weights)[0]()
 
     def cease(self, *, zombies_too: bool) -> None:
@@ -61,6 +68,8 @@ class Faults:
         for process in self._world.processes.values():
             process.cut_until.clear()
             process.skew_ms = 0
+        for consumer in self._world.watching.consumers.values():
+            consumer.deaf_until = min(consumer.deaf_until, self._sim.loop.time() + (0 if zombies_too else 25.0))
         for process in self._stopped:
             if zombies_too:
                 self._world.wake(process)
@@ -89,6 +98,12 @@ class Faults:
             self._world.stop(process)
             self._stopped.append(process)
             self._sim.loop.in_world(self._rng.choice((0.5, 5.0, 30.0)) * self._rng.random(), self._wake, process)
+
+    async def zombie(self) -> None:
+        """A member goes on with partitions that its group has given to others."""
+        if process := self._one([one for one in self._world.alive() if not one.stopped]):
+            self._count("zombie")
+            self._world.watching.consumers[process.name].go_deaf(self._rng.choice((3.0, 10.0, 40.0)))
 
     def _wake(self, process: Process) -> None:
         if process.alive:
@@ -151,6 +166,12 @@ class Faults:
             record = self._rng.choice(records[-60:])
             self._count("lost record")
             self._world.log.partition(record.topic, record.partition).records[record.offset] = None
+
+    async def black_hole(self) -> None:
+        """Acknowledged records of one topic, or of all, are gone before anybody could read them."""
+        self._count("black hole")
+        topics = self._rng.choice(((EVENTS.name,), (COMMANDS.name,), (EVENTS.name, COMMANDS.name)))
+        self._world.log.swallow(topics, self._sim.loop.time() + self._rng.choice((0.2, 1.0, 3.0)))
 
     async def cut_log(self) -> None:
         """The last records of a partition are gone; their offsets are given to others."""

@@ -66,6 +66,12 @@ class Group:
             self.assigned.pop(member, None)
             self.rebalance()
 
+    def expel(self, member: str) -> None:
+        """A member that lives is taken for dead."""
+        self._seen_at.pop(member, None)
+        self.assigned.pop(member, None)
+        self.rebalance()
+
     def heartbeat(self, member: str, generation: int) -> bool:
         """Whether the member may go on; False: it has to join anew."""
         if member in self._seen_at:
@@ -128,6 +134,7 @@ class SimulatedConsumer:
         self._link = Link(sim, process, "kafka")
         self._member = process.name
         self._generation = 0
+        self.deaf_until = 0.0
         self._listener: Any = None
         self._owned: dict[int, int | None] = {}
         self._epoch = 0
@@ -183,10 +190,17 @@ class SimulatedConsumer:
             self._owned = {}
 
     async def _may_go_on(self) -> bool:
+        if self._sim.loop.time() < self.deaf_until:
+            return True
         try:
             return bool(await self._asked(lambda: self._group.heartbeat(self._member, self._generation)))
         except KafkaError:
             return True
+
+    def go_deaf(self, seconds: float) -> None:
+        """The group goes on without this member, which hears of it later."""
+        self.deaf_until = self._sim.loop.time() + seconds
+        self._group.expel(self._member)
 
     # Reading.
 

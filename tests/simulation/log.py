@@ -1,7 +1,7 @@
 """Topics as lists of records, and how a process publishes to them: batches per partition, acknowledged or unknown."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ class Log:
         self.topics = {topic.name: [Partition() for _ in range(topic.partitions)] for topic in TOPICS}
         self.watchers: list[Written] = []
         self.readers: list[Callable[[str], None]] = []
+        self._swallowed: Mapping[str, float] = {}
 
     def partition(self, topic: str, number: int) -> Partition:
         """One partition."""
@@ -62,12 +63,18 @@ class Log:
         headers = tuple((name, value) for name, value in record.headers)
         now_ms = self._sim.now_ms()
         kept = Stored(topic, number, partition.end, now_ms, record.key, record.value, headers)
-        partition.records.append(kept)
+        swallowed = self._sim.loop.time() < self._swallowed.get(topic, 0.0)
+        self._sim.faults["lost record"] += swallowed
+        partition.records.append(None if swallowed else kept)
         for written in self.watchers:
             written(kept, by)
         for wake in self.readers:
             wake(topic)
         return kept
+
+    def swallow(self, topics: Sequence[str], until: float) -> None:
+        """Lose what is written to these topics from now on."""
+        self._swallowed = dict.fromkeys(topics, until)
 
     def present(self, topic: str) -> list[Stored]:
         """Every record that is there."""

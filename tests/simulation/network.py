@@ -5,6 +5,7 @@ import hashlib
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -16,7 +17,8 @@ Service = Literal["mongo", "kafka", "portal"]
 SERVICES: Final[tuple[Service, ...]] = ("mongo", "kafka", "portal")
 QUICK_S: Final = 0.002
 """Usual time of one way; drawn between nothing and twice of it."""
-SLOW_S: Final = 0.4
+SLOW_S: Final = (0.05, 0.5, 4.0)
+"""A slow way takes up to one of these."""
 LATE_S: Final = 15.0
 """Longest way of a request that is under way when its sender has long given up."""
 GIVE_UP_S: Final = 10.0
@@ -124,6 +126,16 @@ class Reply(Generic[T]):
             self._future.set_result(value)
 
 
+@dataclass
+class Fate:
+    """What becomes of one request: seconds of each way, and what is lost."""
+
+    out_s: float
+    back_s: float
+    request_lost: bool = False
+    answer_lost: bool = False
+
+
 Execute = Callable[[Reply[T]], None]
 
 
@@ -142,43 +154,46 @@ class Link:
         if not process.alive:
             raise asyncio.CancelledError
         future: asyncio.Future[T] = sim.loop.create_future()
-        way_s, lost_on_the_way, answer_lost = self._fate(may_be_late=in_order or self._service == "mongo")
-        if not lost_on_the_way:
-            arrives = sim.loop.time() + way_s
+        fate = self._fate(may_be_late=in_order or self._service == "mongo")
+        if not fate.request_lost:
+            arrives = sim.loop.time() + fate.out_s
             if in_order:
                 arrives = self._last_arrival = max(arrives, self._last_arrival + 1e-6)
-            reply = Reply(sim, future, self._one_way(), lost=answer_lost)
+            reply = Reply(sim, future, fate.back_s, lost=fate.answer_lost)
             sim.loop.in_world(arrives - sim.loop.time(), execute, reply)
         elif self._is_cut():
             sim.faults["partition"] += 1
         else:
-            sim.loop.in_world(way_s, self._fail, future)
+            sim.loop.in_world(fate.out_s, self._fail, future)
         expiry = sim.loop.call_later(give_up_s, self._fail, future)
         try:
             return await future
         finally:
             expiry.cancel()
 
-    def _fate(self, *, may_be_late: bool) -> tuple[float, bool, bool]:
-        """Seconds of the way out, whether the request is lost, whether the answer is."""
+    def _fate(self, *, may_be_late: bool) -> "Fate":
         sim = self._sim
         rng, weather = sim.rng, sim.weather
+        fate = Fate(self._one_way(), self._one_way())
         if self._is_cut():
-            return QUICK_S, rng.random() < 0.7, True
-        way_s = self._one_way()
+            fate.request_lost, fate.answer_lost = rng.random() < 0.7, True
+            return fate
         draw = rng.random()
-        if draw >= weather.lost + weather.slow + weather.late:
-            return way_s, False, False
         if draw < weather.lost:
-            before = rng.random() < 0.5
-            sim.faults["lost request" if before else "lost answer"] += 1
-            return way_s, before, not before
-        if draw < weather.lost + weather.slow:
-            return way_s + rng.random() * SLOW_S, False, False
-        if not may_be_late:
-            return way_s, False, False
-        sim.faults["late request"] += 1
-        return way_s + rng.random() * LATE_S, False, False
+            fate.request_lost = rng.random() < 0.5
+            fate.answer_lost = not fate.request_lost
+            sim.faults["lost request" if fate.request_lost else "lost answer"] += 1
+        elif draw < weather.lost + weather.slow:
+            delay_s = rng.random() * rng.choice(SLOW_S)
+            if rng.random() < 0.5:
+                fate.out_s += delay_s
+            else:
+                fate.back_s += delay_s
+                sim.faults["late answer"] += 1
+        elif may_be_late and draw < weather.lost + weather.slow + weather.late:
+            fate.out_s += rng.random() * LATE_S
+            sim.faults["late request"] += 1
+        return fate
 
     def _one_way(self) -> float:
         return self._sim.rng.random() * 2 * QUICK_S

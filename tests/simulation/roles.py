@@ -5,8 +5,9 @@ Each function is the composition root of one process and gives the coroutine tha
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from bucket_api.buckets.controlling import Controlling
@@ -17,7 +18,7 @@ from bucket_api.buckets.wishes import Wishes
 from bucket_api.dispatch.backlog import ActiveBucket as DispatchedBucket
 from bucket_api.dispatch.cues import Leadership, follow
 from bucket_api.dispatch.loop import Dispatcher
-from bucket_api.dispatch.memory import Memory
+from bucket_api.dispatch.memory import Address, Entry, Memory, PageKey
 from bucket_api.dispatch.messages import Outgoing, PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.running import run_dispatcher
@@ -126,6 +127,21 @@ class WatchedSource(DispatchStore):
         return found
 
 
+class WatchedMemory(Memory):
+    """The dispatcher's memory, which tells when it holds something of a page that is looked at."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.timing.memory_expiry_ms, 6 * parts.timing.memory_expiry_ms)
+        self._watching = parts.watching
+
+    def held(self, key: PageKey) -> Mapping[Address, Entry]:
+        """The entries of a page."""
+        found = super().held(key)
+        if found:
+            self._watching.suppressed()
+        return found
+
+
 def _consumer(parts: Parts, process: Process, *, from_end: bool = False) -> SimulatedConsumer:
     consumer = SimulatedConsumer(parts.sim, parts.groups[process.role], process, from_end=from_end)
     parts.watching.consumers[process.name] = consumer
@@ -140,7 +156,7 @@ async def dispatcher(parts: Parts, process: Process) -> None:
         source,
         BatchPublisher(Outbox(parts, process, source), NoSpans(), by=process.name, sample_ratio=0.0),
         elapsed_ms=lambda: int(sim.loop.time() * 1000),
-        memory=Memory(parts.timing.memory_expiry_ms, 6 * parts.timing.memory_expiry_ms),
+        memory=WatchedMemory(parts),
         mean_call_s=1.0,
         window_without_rate=10_000,
     )
@@ -190,6 +206,7 @@ async def worker(parts: Parts, process: Process) -> None:
         offsets=offsets,
         dead_letters=refusals,
         run_unit=run,
+        on_known=partial(parts.watching.guarded, "tracker skip"),
         limits=IntakeLimits(max_inflight=2 * parts.timing.inflight, buffered=16 * parts.timing.inflight),
     )
     consumer.subscribe([COMMANDS.name], listener=intake)
@@ -207,11 +224,12 @@ def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLett
     sights = Sights(UnitStore(database), sim.loop.time)
     fetching = Fetching(lambda: sim.now_ms(process), parts.timing.inflight)
     modules: dict[str, SyncModule] = {name: SimulatedModule(name) for name in MODULES}
+    superseded = partial(parts.watching.guarded, "fenced data write")
     attempts = Attempts(
         modules=modules,
         subjects=Subjects(ClientStore(database), sim.loop.time),
         fences=Fences(FenceStore(database), draw),
-        keeper=DatasetKeeper(DatasetStore(database), PlainVault(), lambda: sim.now(process)),
+        keeper=DatasetKeeper(DatasetStore(database, superseded), PlainVault(), lambda: sim.now(process)),
         portals=as_any(SimulatedPortals(sim, parts.portal, process)),
         limits=as_any(Line(sim)),
         fetching=fetching,
@@ -227,7 +245,8 @@ def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLett
         emitter=emitter,
         refusals=refusals,
         finished=offsets.finish,
-        record=lambda _ended: None,
+        guarded=lambda reason: parts.watching.guarded(f"preflight drop: {reason}"),
+        record=parts.watching.attempted,
         clock_ms=lambda: sim.now_ms(process),
     )
 

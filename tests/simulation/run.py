@@ -10,13 +10,13 @@ from msgspec import Struct
 from tests.simulation.checks import Checks, is_terminal
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Stuck
-from tests.simulation.portal import FAULTY, QUIET
+from tests.simulation.portal import QUIET
+from tests.simulation.shape import shape_of
 from tests.simulation.users import Users
-from tests.simulation.world import World, shape_of
+from tests.simulation.world import World
 from tests.support.audit_checks import CHECKS, Evidence, Logged
 from tests.support.planted import Plan
 
-FAULTS_S: Final = 40.0
 PEACE_S: Final = 900.0
 REST_S: Final = 400.0
 
@@ -70,11 +70,11 @@ class Run:
 
     async def _main(self) -> None:
         world, shape = self.world, self.world.shape
-        world.portal.moods = QUIET if shape.quiet else FAULTY
+        world.portal.moods = shape.moods
         world.begin()
-        acts = [] if shape.quiet else [self.faults.run(FAULTS_S)]
+        acts = [] if shape.kind == "quiet" else [self.faults.run()]
         if shape.actions:
-            acts.append(self.users.run(FAULTS_S))
+            acts.append(self.users.run())
         await asyncio.gather(*acts)
         self.faults.cease(zombies_too=world.sim.rng.random() < 0.5)
         world.portal.moods = QUIET
@@ -128,7 +128,7 @@ class Run:
     def _judge(self) -> None:
         world = self.world
         self.checks.at_rest()
-        if world.shape.quiet:
+        if world.shape.kind == "quiet":
             self.checks.called_once()
         evidence = Evidence(
             logged=[Logged(event, 0, offset) for offset, event in enumerate(self.checks.history)],

@@ -177,6 +177,7 @@ class SimulatedCollection:
                 try:
                     raw = self._update(write._filter, write._doc, write._upsert or False, write._array_filters or ())
                 except Taken as taken:
+                    self._sim.guards[f"{self.name}: write refused"] += 1
                     error = {"index": index, "code": DUPLICATE_KEY, "keyPattern": taken.pattern}
                     result["writeErrors"].append(error)
                     if ordered:
@@ -258,15 +259,29 @@ class SimulatedCollection:
         before, now = self._first(query), self._sim.now()
         if before is None:
             if not upsert:
+                self._sim.guards[refused_by(self.name, query)] += 1
                 return {"n": 0, "nModified": 0}
             fresh = upserted(query, update, now)
             self._insert(fresh)
             return {"n": 0, "nModified": 0, "upserted": fresh["_id"]}
         after = updated(before, update, now, array_filters=array_filters)
+        if array_filters and before != {**after, "rev": before["rev"]}:
+            self._sim.guards["selection removed early"] += 1
         if after is before:
             return {"n": 1, "nModified": 0}
         self._put(after)
         return {"n": 1, "nModified": 1}
+
+
+def refused_by(collection: str, query: Mapping[str, Any]) -> str:
+    """What refused a write that matched nothing, by the filter's own words."""
+    if "summary.seq" in query:
+        return "old summary"
+    if collection == "bucket_pages":
+        return "page of another version"
+    if collection == "buckets" and query.get("status") == "RUNNING" and "round" in query:
+        return "wish too late" if "tenant_id" in query else "completion matched nothing"
+    return f"{collection}: matched nothing"
 
 
 class LaterReply(Reply[None]):

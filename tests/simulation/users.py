@@ -16,7 +16,6 @@ from tests.simulation.roles import Api
 from tests.simulation.world import World
 from tests.support.planted import Plan
 
-PAUSE_S: Final = 4.0
 TRIES: Final = 40
 
 
@@ -28,13 +27,14 @@ class Users:
         self._rng = random.Random(f"users {world.sim.seed}")
         self._count = 0
 
-    async def run(self, seconds: float) -> None:
+    async def run(self) -> None:
         """Wish after wish for a while."""
-        ends_at = self._world.sim.loop.time() + seconds
+        pace = self._world.shape.pace
+        ends_at = self._world.sim.loop.time() + pace.lasts_s
         while self._world.sim.loop.time() < ends_at:
-            await asyncio.sleep(self._rng.expovariate(1 / PAUSE_S))
+            await asyncio.sleep(self._rng.expovariate(1 / pace.wish_every_s))
             plan = self._rng.choice(self._world.shape.plans)
-            kind = self._rng.choices(("cancel", "pause", "resume", "retry"), (2, 3, 4, 5))[0]
+            kind = self._rng.choices(("cancel", "pause", "resume", "retry"), (1, 1, 3, 9))[0]
             await self.wish(plan, kind, tries=2)
 
     async def wish(self, plan: Plan, kind: str, *, tries: int = TRIES) -> bool:
@@ -62,6 +62,8 @@ class Users:
         if kind != "retry":
             return lambda: api.controlling.act(tenant, plan.bucket, kind, key=key, by="user", reason=None)  # type: ignore[arg-type]
         states: tuple[str, ...] = self._rng.choice(((), ("failed",), ("cancelled", "needs_action")))
-        columns = frozenset({0}) if self._rng.random() < 0.3 else frozenset[int]()
-        ask = Ask({"n": self._count}, {}, RetryFilter(UnitFilter(state=states), columns))
+        some = self._rng.random() < 0.6
+        units = [f"u_{row}_{column}" for row in range(plan.clients) for column in range(plan.columns)]
+        chosen = frozenset(unit for unit in units if some and self._rng.random() < 0.5)
+        ask = Ask({"n": self._count}, {}, RetryFilter(UnitFilter(state=states), unit_ids=chosen))
         return lambda: api.retrying.retry(tenant, plan.bucket, ask, key=key, by="user")

@@ -11,7 +11,9 @@ from status_aggregator.intake import Refused
 from status_aggregator.sweeps import Swept
 from sync_contracts import commands
 from sync_contracts.dead_letters import DeadLetterReason
-from sync_contracts.outcomes import OutcomeClass
+from sync_contracts.outcomes import Code, OutcomeClass
+from sync_worker.execution.retry import Done, TryAgain
+from sync_worker.execution.runner import Ended
 from sync_worker.modules.port import Refusal
 
 from tests.simulation.group import SimulatedConsumer
@@ -41,6 +43,7 @@ class Observer:
     def swept(self, swept: Swept) -> None:
         """What a sweep did."""
         self._sim.guards["page swept"] += swept.changed
+        self._sim.guards["completion refused"] += swept.refused
 
     def notified(self, notifications: int) -> None:
         """So many completions were told."""
@@ -78,6 +81,30 @@ class Watching:
             if controls.get(bucket) != "RUN":
                 self._sim.broken(f"P1 {bucket}: taken although it was read as {controls.get(bucket)}")
 
+    def guarded(self, guard: str) -> None:
+        """A guard turned something away."""
+        self._sim.guards[guard] += 1
+
+    def attempted(self, ended: Ended) -> None:
+        """An attempt has ended."""
+        match ended.ending:
+            case TryAgain(code=Code.CLIENT_SERIAL) if not ended.timing.calls:
+                self._sim.guards["fence not one's own"] += 1
+            case TryAgain(code=Code.CLIENT_SERIAL):
+                self._sim.guards["base of the data was lost"] += 1
+            case TryAgain(code=Code.CRASH_LOOP):
+                self._sim.guards["crash loop"] += 1
+            case TryAgain(code=Code.ATTACHED):
+                self._sim.guards["attached"] += 1
+            case Done(code=Code.UNCHANGED) if not ended.timing.calls:
+                self._sim.guards["cool-down"] += 1
+            case _:
+                pass
+
+    def suppressed(self) -> None:
+        """The dispatcher's memory kept a unit from being taken again."""
+        self._sim.guards["memory suppression"] += 1
+
     def refused(self, topic: str, reason: DeadLetterReason) -> None:  # noqa: ARG002
         """The worker refused a command."""
         self._sim.guards[f"command refused: {reason.value}"] += 1
@@ -91,7 +118,7 @@ class Line:
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
 
-    def use(self, *_of: object) -> "Line":
+    def use(self, *_of: object, **_more: object) -> "Line":
         """One unit's use of the line."""
         return self
 
@@ -106,6 +133,6 @@ class Line:
     async def saw(self, family: str, refusal: Refusal | None) -> None:
         """What the portal answered."""
 
-    async def explained(self, refusal: Refusal, _last: str | None) -> Refusal:
+    async def explained(self, refusal: Refusal) -> Refusal:
         """The refusal as it is."""
         return refusal

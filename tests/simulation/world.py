@@ -1,70 +1,23 @@
 """One seed's world: servers, portal, tenants with their buckets, and the processes that work for them."""
 
 import asyncio
-import random
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import Struct
 from sync_contracts.buckets import shard_of
 from sync_contracts.pages import page_document
-from sync_contracts.units import Limits, Unit
+from sync_contracts.units import Unit
 
 from tests.simulation.group import Group
 from tests.simulation.log import Log
-from tests.simulation.loop import EPOCH_S
 from tests.simulation.network import Process, Simulation
 from tests.simulation.portal import SimulatedPortal
 from tests.simulation.replica import Replica
-from tests.simulation.roles import GROUPS, MAINS, MODULES, Api, Timing
+from tests.simulation.roles import GROUPS, MAINS, Api
+from tests.simulation.shape import BORN_MS, ROLES, Shape
 from tests.simulation.watching import Watching
-from tests.support.planted import Plan
 
-PATIENT: Final = Timing(Limits(dispatched_ms=10**12, running_ms=10**12, cancelling_ms=10**12), 10**12, 40.0)
-"""No deadline and no expiry can help: what ends, ends without them (L3)."""
-HASTY: Final = Timing(Limits(max_failures=4, dispatched_ms=20_000, running_ms=6_000, cancelling_ms=3_000), 15_000, 40.0)
-"""Deadlines fire while workers are still at it, as on a bad day."""
 RESTART_S: Final = 1.0
-ROLES: Final = ("dispatcher", "aggregator", "worker")
-BORN_MS: Final = int(EPOCH_S * 1000)
-
-
-class Shape(Struct, frozen=True):
-    """How large a run is and what may happen in it, drawn from the seed."""
-
-    plans: tuple[Plan, ...]
-    timing: Timing
-    quiet: bool
-    lossy: bool
-    actions: bool
-    force: bool
-    processes: dict[str, int]
-
-    @property
-    def n_units(self) -> int:
-        """Units of all buckets."""
-        return sum(plan.n_units for plan in self.plans)
-
-
-def shape_of(seed: int) -> Shape:
-    """The shape of a seed: one in ten has no faults, a third may lose records, half have user actions."""
-    rng = random.Random(f"shape {seed}")
-    quiet = rng.random() < 0.1
-    lossy = not quiet and rng.random() < 0.34
-    timing = HASTY if lossy or (not quiet and rng.random() < 0.5) else PATIENT
-    plans = tuple(_plan(rng, number) for number in range(rng.choice((1, 1, 2, 3))))
-    processes = {role: rng.choice((1, 2, 2, 3)) for role in ROLES}
-    return Shape(plans, timing, quiet, lossy, rng.random() < 0.5, rng.random() < 0.7, processes)
-
-
-def _plan(rng: random.Random, number: int) -> Plan:
-    columns = rng.choice((1, 1, 2, 3))
-    clients = rng.choice((2, 3, 5, 8, 20))
-    tenant = rng.choice(("t_one", "t_one", "t_two"))
-    names = [{"module": module, "period": "2026-10"} for module in MODULES[:columns]]
-    changes: dict[str, Any] = {"columns": names, "deadline_at": BORN_MS + 72 * 3_600_000}
-    size = rng.choice((2, 3, 7))
-    return Plan(f"b_{number}", tenant, clients, columns, size, changes=changes, client_prefix=f"c_{tenant}_")
 
 
 class World:
