@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from syncbucket_cli import action_commands, clients_commands, otp_commands, schedules_commands
+from syncbucket_cli import action_commands, clients_commands, otp_commands, schedules_commands, upstreams_commands
 from syncbucket_cli.client import Client, Json, Refused, path_of
 from syncbucket_cli.context import DEFAULT_URL, Context, make_context
 from syncbucket_cli.following import follow_to_the_end
@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(clients_commands.app, name="clients", help="The Client Master.")
 app.add_typer(otp_commands.app, name="otp", help="One-time passwords of the portal.")
 app.add_typer(schedules_commands.app, name="schedules", help="Buckets that start by themselves.")
+app.add_typer(upstreams_commands.app, name="upstreams", help="The lines to portals.")
 
 
 @app.callback()
