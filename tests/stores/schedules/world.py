@@ -60,15 +60,15 @@ class World:
     def now_ms(self) -> int:
         return self.at
 
-    def scheduler(self) -> Scheduler:
-        """One of the schedulers."""
-        holding = Holding(self.now_ms)
+    def scheduler(self, stores: Stores | None = None, creation: Any = None) -> Scheduler:
+        """One of the schedulers; `stores` and `creation` may be such that a process dies in."""
+        stores, creation, holding = stores or self.stores, creation or self.creation, Holding(self.now_ms)
         return Scheduler(
-            self.stores,
-            runs=self.runs(),
-            rearming=Rearming(self.stores, self.creation, holding, self.now_ms),
-            following=Following(self.stores),
-            releasing=Releasing(self.stores.streaks, AccessStore(self.database)),
+            stores,
+            runs=ScheduleRuns(stores, creation, self.now_ms),
+            rearming=Rearming(stores, creation, holding, self.now_ms),
+            following=Following(stores),
+            releasing=Releasing(stores.streaks, AccessStore(self.database)),
             holding=holding,
             now_ms=self.now_ms,
         )

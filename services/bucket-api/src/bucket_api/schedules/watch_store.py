@@ -82,6 +82,8 @@ class WatchStore:
 
     async def running_among(self, buckets: Sequence[str]) -> set[str]:
         """Those of some buckets that have not ended."""
+        if not buckets:
+            return set()
         found = self._buckets.find({"_id": {"$in": list(buckets)}, "status": "RUNNING"}, {"_id": 1})
         return {bucket["_id"] async for bucket in found}
 
