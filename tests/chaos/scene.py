@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from aiokafka.structs import ConsumerRecord
 from local_stack.settings import StackSettings
 from syncbucket_cli.client import Refused, Unreachable
 
 from tests.chaos.guards import Sampler, sampled
 from tests.chaos.ledger import Class, Ledger
 from tests.chaos.load import MODULE_OF, Lane, Load
-from tests.support.faulty_runs import SEEN_LATE_S, audited
+from tests.support.faulty_runs import audited
 from tests.support.proxy import Proxy
 from tests.support.running_stack import NOTHING, RunningStack, running_as
 
@@ -24,6 +25,8 @@ Json = dict[str, Any]
 CALLS_PER_S: Final = 70.0
 """Calls of all workers together: a pair of buckets lasts about fifteen seconds when nothing happens."""
 READY_DEADLINE_S: Final = 180.0
+QUEUED_S: Final = 15.0
+"""How long a unit may wait for its place and its permit after its preflight: it may end through another delivery."""
 UNTRACED: Final = 0.001
 HOLD_STEP_S: Final = 1.0
 
@@ -37,8 +40,13 @@ class Scene:
     sampler: Sampler
     extra_calls: int = 0
     violations: list[str] = field(default_factory=list)
+    kept: dict[str, list[ConsumerRecord]] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     """What stands between the services and a server, by the server's name; most families have none."""
+
+    def keep(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
+        """Remember records that are about to be gone: the auditor judges by them, too."""
+        self.kept.setdefault(topic, []).extend(records)
 
     def hold(self, seconds: float) -> None:
         """Let a fault last so long, with work to do all the time as far as the service can take it."""
@@ -128,7 +136,7 @@ def _injected(fault: Fault, scene: Scene, times: int, say: Callable[[str], None]
 
 def judged(scene: Scene, family: Family, ended: Sequence[Json]) -> tuple[list[str], Counter[str]]:
     """What the run broke: the auditor's sentences, buckets without a good end, calls that nothing explains."""
-    report = audited(scene.running, scene.load.clients)
+    report = audited(scene.running, scene.load.clients, earlier=scene.kept)
     violations = [*scene.violations, *report.violations]
     counts: Counter[str] = Counter(report.counts)
     for lane in scene.load.lanes:
@@ -142,7 +150,8 @@ def judged(scene: Scene, family: Family, ended: Sequence[Json]) -> tuple[list[st
     if family.strict_calls:
         if extra > scene.extra_calls:
             violations.append(f"{extra} portal calls were repeated, the faults explain {scene.extra_calls}")
-        violations += [f"called again after it had ended: {place}" for place in late]
+        if late:
+            violations.append(f"{len(late)} units were called again after they had ended: {late[:5]}")
     if not report.counts.get("units_S"):
         violations.append("no unit succeeded: nothing was judged")
     return violations, counts
@@ -160,8 +169,8 @@ def repeated(lanes: Sequence[Lane]) -> tuple[int, list[str]]:
                 unit = units.get(_called(call))
                 extra += 1
                 ended_at = unit and unit["ended_at"]
-                if ended_at and call.at_s > datetime.fromisoformat(ended_at).timestamp() + SEEN_LATE_S:
-                    late.append(f"{bucket_id} {call.action} {call.period}")
+                if ended_at and (by_s := call.at_s - datetime.fromisoformat(ended_at).timestamp()) > QUEUED_S:
+                    late.append(f"{bucket_id} {call.action} {call.period} by {by_s:.1f} s")
             extra -= len(units)
     return max(0, extra), late
 

@@ -43,7 +43,10 @@ class Logged:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that is judged. `committed`: offsets of the aggregators' group by partition."""
+    """Everything that is judged. `committed`: offsets of the aggregators' group by partition; `committed_commands`:
+
+    those below the committed offsets of the workers' group.
+    """
 
     logged: Sequence[Logged]
     commands: Sequence[Command]
@@ -51,6 +54,7 @@ class Evidence:
     page_documents: Sequence[Document]
     datasets: Mapping[str, Document]
     committed: Mapping[int, int]
+    committed_commands: Sequence[Command] = ()
     limits: Limits = DEFAULT_LIMITS
     pages: Sequence[Page] = field(init=False)
     facts: Mapping[Address, Sequence[Fact]] = field(init=False)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -16,12 +17,31 @@ from sync_contracts import commands, events
 from sync_contracts.catalogue import MODULES
 from sync_contracts.commands import Command
 from sync_contracts.outcomes import WITH_DATA, Code
-from sync_contracts.topics import AGGREGATOR_GROUP, BUCKETS, COMMANDS, DEAD_LETTERS, EVENTS, SESSIONS
+from sync_contracts.topics import (
+    AGGREGATOR_GROUP,
+    BUCKETS,
+    COMMANDS,
+    DEAD_LETTERS,
+    EVENTS,
+    SESSIONS,
+    WORKER_GROUP,
+    Topic,
+)
 
-from tests.support.audit_checks import CHECKS, Evidence, Logged, successes_have_data, texts_hold_no_identifier
+from tests.support.audit_checks import (
+    CHECKS,
+    Evidence,
+    Logged,
+    successes_have_data,
+    texts_hold_no_identifier,
+)
+from tests.support.audit_rounds import ROUND_CHECKS
+from tests.support.audit_tenants import documents_hold_no_identifier, tenants_keep_to_themselves
 from tests.support.topic_reading import read_topic
 
+NOTHING: Mapping[str, Sequence[ConsumerRecord]] = MappingProxyType({})
 ALL_TOPICS = (EVENTS.name, COMMANDS.name, BUCKETS.name, SESSIONS.name, DEAD_LETTERS.name)
+WITHOUT_IDENTIFIERS = ("buckets", "bucket_pages", "attempts", "upstreams")
 STORING = frozenset(module.value for module in MODULES)
 """Modules that store what they fetch; a benchmark's own modules are not among them."""
 
@@ -60,9 +80,11 @@ def audit(
     secrets: Iterable[str] = (),
     storing: frozenset[str] = STORING,
     topics: Sequence[str] = ALL_TOPICS,
+    earlier: Mapping[str, Sequence[ConsumerRecord]] = NOTHING,
 ) -> Report:
     """Judge a system at rest, from outside of an event loop; arguments as in `audited`."""
-    return asyncio.run(audited(place, journal=journal, secrets=secrets, storing=storing, topics=topics))
+    judging = audited(place, journal=journal, secrets=secrets, storing=storing, topics=topics, earlier=earlier)
+    return asyncio.run(judging)
 
 
 async def audited(
@@ -72,30 +94,48 @@ async def audited(
     secrets: Iterable[str] = (),
     storing: frozenset[str] = STORING,
     topics: Sequence[str] = ALL_TOPICS,
+    earlier: Mapping[str, Sequence[ConsumerRecord]] = NOTHING,
 ) -> Report:
     """Judge a system at rest.
 
     `journal`: the portal's data calls · `secrets`: what must not be in any topic · `storing`: modules that store what
-    they fetch · `topics`: those that exist in this run, the events among them.
+    they fetch · `topics`: those that exist in this run, the events among them · `earlier`: records that were lost.
     """
-    records = {name: await read_topic(place.kafka_bootstrap, f"{place.topic_prefix}{name}") for name in topics}
+    there = {name: await read_topic(place.kafka_bootstrap, f"{place.topic_prefix}{name}") for name in topics}
+    records = {name: _together(earlier.get(name, ()), found) for name, found in there.items()}
     letters = records.get(DEAD_LETTERS.name, [])
     logged, unread = _genuine(records[EVENTS.name], _refused(letters, f"{place.topic_prefix}{EVENTS.name}"))
     refused = _refused(letters, f"{place.topic_prefix}{COMMANDS.name}")
     issued = _commands(records.get(COMMANDS.name, []), refused)
-    evidence, gstins = _documents(place, logged, issued, await _committed(place))
-    violations = unread + [sentence for check in CHECKS for sentence in check(evidence)]
+    done = await _committed(place, WORKER_GROUP, COMMANDS) if COMMANDS.name in topics else {}
+    still_there = there.get(COMMANDS.name, [])
+    worked_off = _commands([r for r in still_there if r.offset < done.get(r.partition, 0)], refused)
+    committed = await _committed(place, AGGREGATOR_GROUP, EVENTS)
+    evidence, clients, open_to_all = _documents(place, logged, issued, committed, worked_off)
+    gstins = {client["_id"]: client["gstin"] for client in clients}
+    owners = {client["_id"]: client["tenant_id"] for client in clients}
+    violations = unread + [sentence for check in (*CHECKS, *ROUND_CHECKS) for sentence in check(evidence)]
     violations += successes_have_data(evidence, storing)
+    violations += [*tenants_keep_to_themselves(evidence, owners), *documents_hold_no_identifier(open_to_all)]
     violations += texts_hold_no_identifier(_texts(records), [secret.encode() for secret in secrets])
     if journal is not None:
         violations += _successes_were_fetched(evidence, journal, gstins, storing)
     return Report(violations, _counts(evidence, records, journal))
 
 
+def _together(earlier: Sequence[ConsumerRecord], now: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+    """Both, each record once; a topic that was made anew has the same offsets again, at other times."""
+    return list({(r.partition, r.timestamp, r.offset): r for r in (*earlier, *now)}.values())
+
+
 def _documents(
-    place: Audited, logged: list[Logged], issued: list[Command], committed: dict[int, int]
-) -> tuple[Evidence, dict[str, str]]:
-    """The evidence, and the GSTIN of each client."""
+    place: Audited,
+    logged: list[Logged],
+    issued: list[Command],
+    committed: dict[int, int],
+    worked_off: list[Command],
+) -> tuple[Evidence, list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """The evidence, the clients, and the documents in which no identifier may be, by collection."""
     with MongoClient[dict[str, Any]](place.mongo_url, tz_aware=True) as client:
         database = client.get_database(place.mongo_database, read_concern=ReadConcern("majority"))
         evidence = Evidence(
@@ -105,9 +145,11 @@ def _documents(
             page_documents=list(database["bucket_pages"].find()),
             datasets={document["_id"]: document for document in database["datasets"].find({}, {"data": 0})},
             committed=committed,
+            committed_commands=worked_off,
         )
-        gstins = {document["_id"]: document["gstin"] for document in database["clients"].find({}, {"gstin": 1})}
-    return evidence, gstins
+        clients = list(database["clients"].find({}, {"gstin": 1, "tenant_id": 1}))
+        open_to_all = {name: list(database[name].find()) for name in WITHOUT_IDENTIFIERS}
+    return evidence, clients, open_to_all
 
 
 def _refused(dead_letters: Sequence[ConsumerRecord], topic: str) -> set[tuple[int, int]]:
@@ -144,14 +186,17 @@ def _commands(records: Sequence[ConsumerRecord], refused: set[tuple[int, int]]) 
     return found
 
 
-async def _committed(place: Audited) -> dict[int, int]:
-    """What the aggregators have committed, by partition."""
-    group = f"{place.topic_prefix}{AGGREGATOR_GROUP}"
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka_bootstrap, group_id=group, enable_auto_commit=False)
-    partitions = [TopicPartition(f"{place.topic_prefix}{EVENTS.name}", n) for n in range(EVENTS.partitions)]
-    consumer.assign(partitions)
+async def _committed(place: Audited, group: str, topic: Topic) -> dict[int, int]:
+    """What a group has committed, by partition."""
+    name = f"{place.topic_prefix}{topic.name}"
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=place.kafka_bootstrap, group_id=f"{place.topic_prefix}{group}", enable_auto_commit=False
+    )
     await consumer.start()
     try:
+        known = await consumer._client._wait_on_metadata(name)
+        partitions = [TopicPartition(name, number) for number in sorted(known)]
+        consumer.assign(partitions)
         return {tp.partition: await consumer.committed(tp) or 0 for tp in partitions}
     finally:
         await consumer.stop()

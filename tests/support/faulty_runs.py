@@ -1,14 +1,16 @@
 """Buckets that are disturbed in the middle, and what must be true of them afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aiokafka.structs import ConsumerRecord
+
 from tests.support.auditor import Audited, Report, audit
 from tests.support.practices import Practice, share_ended
 from tests.support.registrations import Registration
-from tests.support.running_stack import RunningStack
+from tests.support.running_stack import NOTHING, RunningStack
 from tests.support.sandbox_control import Call
 
 Json = dict[str, Any]
@@ -74,12 +76,17 @@ class Disturbed:
         return found
 
 
-def audited(running: RunningStack, clients: list[Registration]) -> Report:
-    """What the auditor says of the whole stack; the clients' user names must be in no topic."""
+def audited(
+    running: RunningStack, clients: list[Registration], *, earlier: Mapping[str, Sequence[ConsumerRecord]] = NOTHING
+) -> Report:
+    """What the auditor says of the whole stack; the clients' user names must be in no topic.
+
+    `earlier`: records, by topic, that were there once.
+    """
     settings = running.settings
     place = Audited(settings.kafka_bootstrap, settings.mongo_url, settings.mongo_database)
     secrets = [client.username for client in clients]
-    return audit(place, journal=running.sandbox.data_calls(), secrets=secrets)
+    return audit(place, journal=running.sandbox.data_calls(), secrets=secrets, earlier=earlier)
 
 
 def _place(unit: Json) -> tuple[str, str, str | None]:
