@@ -54,6 +54,21 @@ def test_f34_a2_a_missed_week_is_one_run_and_the_others_are_listed() -> None:
     ]
 
 
+def test_a_slot_that_was_missed_months_ago_is_caught_up_with_and_years_of_frequent_ones_end_in_one_run() -> None:
+    yearly = schedule(when=Cron("0 7 1 12 *"))
+    frequent = schedule(when=Cron("*/15 * * * *"))
+    years = NOW_MS + 800 * DAY_MS
+
+    late = decide(yearly, USUAL, slot_of(yearly) + 90 * DAY_MS, runs=False)
+    many = decide(frequent, USUAL, years, runs=False)
+
+    assert late.pending is not None
+    assert late.pending.slot == slot_of(yearly)
+    assert many.pending is not None
+    assert years - many.pending.slot < 15 * 60_000
+    assert len(many.noted) == KEPT_OCCURRENCES
+
+
 def test_missed_slots_are_left_out_by_the_other_policy() -> None:
     one = schedule(missed="skip")
     late = slot_of(one) + 6 * DAY_MS + MISSED_AFTER_MS + 1

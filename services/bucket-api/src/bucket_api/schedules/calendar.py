@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from bucket_api.buckets.periods import PUBLISHED_ON_DAY
+
 Event = Literal["gstr1_due", "gstr2b_published", "gstr3b_due", "iff_due"]
 EVENTS: Final[tuple[Event, ...]] = get_args(Event)
 INDIA: Final = ZoneInfo("Asia/Kolkata")
@@ -29,7 +31,9 @@ class Rule(Struct, frozen=True):
 
 RULES: Final[Mapping[Event, Rule]] = {
     "gstr1_due": Rule(11, "Monthly filers. Quarterly filers (13th after the quarter) are not in this table"),
-    "gstr2b_published": Rule(14, "Processing starts after the 13th; the draft becomes visible during the 14th"),
+    "gstr2b_published": Rule(
+        PUBLISHED_ON_DAY, "Processing starts after the 13th; the draft becomes visible during the 14th"
+    ),
     "gstr3b_due": Rule(20, "Assumption: monthly filers. Quarterly filers have the 22nd or 24th by state"),
     "iff_due": Rule(13, "Invoice furnishing facility, the first two months of a quarter", MONTHS - QUARTER_ENDS),
 }

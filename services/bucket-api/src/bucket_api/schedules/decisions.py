@@ -1,7 +1,7 @@
 """What a schedule does now: start a slot, skip it, or fold missed ones into one. Pure."""
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 from msgspec import Struct
@@ -12,8 +12,9 @@ from bucket_api.schedules.slots import slots
 
 MISSED_AFTER_MS: Final = 15 * 60_000
 """A start that is later than this counts as missed: `missed: skip` leaves it out."""
+MOST_DUE: Final = 4_000
 LOOK_BACK_MS: Final = 35 * 86_400_000
-"""Slots that were missed longer ago are not listed one by one."""
+"""Of more missed slots than `MOST_DUE`, those longer ago are left out."""
 TRY_AGAIN_MS: Final = 60_000
 GIVE_UP_AFTER_MS: Final = 6 * 3_600_000
 """How long a start is tried again that the tenant's limits refuse."""
@@ -51,10 +52,14 @@ def decide(schedule: Schedule, calendar: Calendar, now_ms: int, *, runs: bool) -
 
 
 def due_slots(schedule: Schedule, calendar: Calendar, now_ms: int) -> list[int]:
-    """Slots after the last one handled whose start has come."""
-    after = max(schedule.passed, now_ms - LOOK_BACK_MS)
-    found = slots(schedule.when, schedule.zone, calendar, moment(after))
-    return list(takewhile(lambda slot: schedule.start_of(slot) <= now_ms, map(milliseconds, found)))
+    """Slots after the last one handled whose start has come; of very many those of the last weeks."""
+    found = list(islice(_due(schedule, calendar, schedule.passed, now_ms), MOST_DUE + 1))
+    return found if len(found) <= MOST_DUE else list(_due(schedule, calendar, now_ms - LOOK_BACK_MS, now_ms))
+
+
+def _due(schedule: Schedule, calendar: Calendar, after_ms: int, now_ms: int) -> Iterator[int]:
+    found = slots(schedule.when, schedule.zone, calendar, moment(after_ms))
+    return takewhile(lambda slot: schedule.start_of(slot) <= now_ms, map(milliseconds, found))
 
 
 def overlapping(schedule: Schedule, slot: int, now_ms: int, key: str | None = None) -> Occurrence:
