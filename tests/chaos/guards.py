@@ -16,11 +16,10 @@ SOURCES: Final[Mapping[str, str]] = {
     'aggregator_pages_total{outcome="reloaded"}': "page read anew, an event was ahead",
     'aggregator_completions_total{state="refused"}': "completion refused",
     'worker_guards_total{reason="superseded"}': "data write fenced",
-    'worker_guards_total{reason="taken-over"}': "fence taken by another delivery",
     'worker_guards_total{reason="ended"}': "command of an ended unit dropped",
     'worker_guards_total{reason="later-round"}': "command of an old round dropped",
     'worker_guards_total{reason="known-offset"}': "finished offset skipped",
-    'dispatcher_units_total{outcome="held"}': "unit held back by the memory",
+    'dispatcher_units_total{outcome="known"}': "unit held back by the memory",
 }
 """The metric behind each guard."""
 

@@ -13,7 +13,6 @@ GUARDS: Final = (
     "fold without effect",
     "page read anew, an event was ahead",
     "data write fenced",
-    "fence taken by another delivery",
     "command of an ended unit dropped",
     "command of an old round dropped",
     "finished offset skipped",

@@ -179,6 +179,7 @@ class DispatcherService:
         metrics = self._health.metrics
         metrics.counter("dispatcher_units_total", "dispatched").inc(tick.dispatched)
         metrics.counter("dispatcher_units_total", "lost").inc(tick.lost)
+        metrics.counter("dispatcher_units_total", "known").inc(tick.known)
         metrics.counter("dispatcher_batches_total").inc(tick.batches)
         metrics.gauge("dispatcher_closed").set(tick.closed)
 

@@ -42,13 +42,14 @@ class Source(Protocol):
 
 
 class Tick(Struct, frozen=True):
-    """What a step did. `again`: there is more to do at once. `closed`: no line of a running bucket takes calls."""
+    """What a step did. `again`: more is to be done at once. `closed`: no line takes calls. `known`: as `Taken` has it."""
 
     again: bool
     dispatched: int = 0
     lost: int = 0
     batches: int = 0
     closed: bool = False
+    known: int = 0
 
 
 class Dispatcher:
@@ -76,8 +77,7 @@ class Dispatcher:
         self._others: Sequence[ActiveBucket] = ()
         self._backlogs: dict[str, Backlog] = {}
         self._images: OrderedDict[tuple[str, int], PageImage] = OrderedDict()
-        self._refresh_at = 0
-        self._send_at = 0
+        self._refresh_at = self._send_at = self._known = 0
 
     def own(self, shards: Iterable[int]) -> None:
         """From now on dispatch for these shards only. The memory of others is kept: they may come back."""
@@ -192,8 +192,9 @@ class Dispatcher:
         images = await self._images_of(grants)
         takes = [self._take(grant, image, now_ms) for grant, image in zip(grants, images, strict=True)]
         batches = [batch for batch in takes if batch is not None]
+        known, self._known = self._known, 0
         if not batches:
-            return Tick(again=True)
+            return Tick(again=True, known=known)
         lost = await self._publisher.send(batches, now_ms)
         for part in lost:
             self._take_back(part.batch, part.units)
@@ -201,7 +202,7 @@ class Dispatcher:
             self._send_at = now_ms + RETRY_SEND_MS
         n_lost = sum(len(part.units) for part in lost)
         taken = sum(len(batch.units) for batch in batches)
-        return Tick(again=not lost, dispatched=taken - n_lost, lost=n_lost, batches=len(batches))
+        return Tick(again=not lost, dispatched=taken - n_lost, lost=n_lost, batches=len(batches), known=known)
 
     def _shares(self, now_ms: int) -> dict[Owner, Share]:
         """What each tenant may have in flight; of other shards' buckets only their open units are known."""
@@ -266,6 +267,7 @@ class Dispatcher:
         closed = self._gates.closed_columns(bucket.line, bucket.columns, now_ms)
         taken = take(image, self._memory.held(key), grant.units, now_ms, closed=closed, only=only)
         self._rotation.settle(grant, len(taken.units))
+        self._known += taken.known
         again_at = taken.next_due
         if taken.units:
             attempts = [(unit.address, unit.attempt) for unit in taken.units]

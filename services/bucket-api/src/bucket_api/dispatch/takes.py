@@ -39,12 +39,13 @@ class PageImage(Struct, frozen=True):
 class Taken(Struct, frozen=True):
     """The units to dispatch, and when the page may have another one (epoch ms), None while it does not change.
 
-    `gated`: some unit that is due waits for its API family.
+    `gated`: some unit that is due waits for its API family. `known`: units that are due and were dispatched lately.
     """
 
     units: list[WaitingUnit]
     next_due: int | None
     gated: bool = False
+    known: int = 0
 
 
 def column_order(columns: Sequence[Column]) -> tuple[int, ...]:
@@ -101,19 +102,20 @@ def take(
     """
     units: list[WaitingUnit] = []
     next_due: int | None = None
-    gated = False
+    gated, known = False, 0
     for unit in image.waiting:
         if only is not None and unit.address[1] not in only:
             continue
         entry = held.get(unit.address)
         blocked = entry is not None and entry.attempt >= unit.attempt
         at = max(unit.at, entry.expires_at) if entry is not None and blocked else unit.at
+        known += unit.at <= now_ms < at
         if closed and at <= now_ms and unit.address[1] in closed:
             at, gated = closed[unit.address[1]], True
         if at <= now_ms:
             if len(units) == limit:
-                return Taken(units, now_ms, gated)
+                return Taken(units, now_ms, gated, known)
             units.append(unit)
         elif next_due is None or at < next_due:
             next_due = at
-    return Taken(units, next_due, gated)
+    return Taken(units, next_due, gated, known)
