@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 class Tick(Struct, frozen=True):
-    """What a step did. `again`: more is to be done at once. `closed`: no line takes calls. `known`: as `Taken` has it."""
+    """What a step did. `again`: there is more to do. `closed`: no line takes calls. `known`: as `Taken` has it."""
 
     again: bool
     dispatched: int = 0
