@@ -179,12 +179,22 @@ async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two
     assert stopped.outcome is OutcomeClass.MAINTENANCE
 
 
-async def test_maintenance_lasts_as_long_as_the_portal_says(gates: Gates) -> None:
-    said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=90_000)
-    await call(gates.limits(), 1, "returns", said)
-    refused = await call(gates.limits(), 2, "returns", None)
+async def test_maintenance_lasts_as_long_as_the_portal_says_but_is_looked_at_again(gates: Gates) -> None:
+    for said_ms, family, at_most_ms in ((700, "returns", 701), (90_000, "public", RULES.most_ms + 1)):
+        said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=said_ms)
+        await call(gates.limits(), 1, family, said)
+        refused = await call(gates.limits(), 2, family, None)
+        assert refused is not None
+        assert RULES.first_ms < (refused.retry_after_ms or 0) <= at_most_ms
+
+
+async def test_a_long_window_that_is_taken_back_does_not_hold_units_until_its_end(gates: Gates) -> None:
+    now = datetime.now(UTC)
+    await gates.plan({"id": "mw_1", "from": now, "to": now + timedelta(days=2), "family": "returns"})
+    refused = await call(gates.limits(), 1, "returns", None)
     assert refused is not None
-    assert 80_000 < (refused.retry_after_ms or 0) <= 90_001
+    assert refused.retry_after_ms == RULES.most_ms
+    assert (await gates.family("returns"))["closed_until"] > now + timedelta(days=1), "nothing is dispatched until then"
 
 
 async def test_a_maintenance_window_closes_the_gate_while_it_lasts(gates: Gates) -> None:

@@ -92,7 +92,11 @@ class FamilyLimit:
             await self.leases.lower(self.line, family)
 
     async def maintenance(self, for_ms: int) -> None:
-        """The portal said so: this family's gate closes, and the line's when another family has heard it too."""
+        """The portal said so: this family's gate closes, and the line's when another family has heard it too.
+
+        However long the portal says: after the longest closing a probe may look whether it is back already.
+        """
+        for_ms = min(for_ms, self.rules.most_ms)
         self._shut(for_ms)
         after = await self.leases.close(self.line, self.family, MAINTENANCE, for_ms)
         families = (after or {}).get("families", {}).values()
@@ -134,6 +138,8 @@ class FamilyLimit:
         return Closed(self.rules.first_ms, ERRORS) if closing else lease_of(after, self.family)
 
     async def _refused(self, closed: Closed) -> Refusal:
+        """The refusal of a closed gate. Its units come back after the longest closing at the latest, since a window may
+        be taken back; until the gate opens they are not dispatched."""
         self._shut(closed.wait_ms)
         window = closed.window
         if window is not None and window["id"] not in self._windows:  # those who read only the gate shall know too
@@ -141,7 +147,7 @@ class FamilyLimit:
             scope = window.get("family")
             await self.leases.close(self.line, scope, MAINTENANCE, closed.wait_ms, longer=True)
         outcome = OutcomeClass.MAINTENANCE if closed.reason == MAINTENANCE else OutcomeClass.LINE_DOWN
-        return Refusal(outcome, retry_after_ms=closed.wait_ms)
+        return Refusal(outcome, retry_after_ms=min(closed.wait_ms, self.rules.most_ms))
 
     def _shut(self, for_ms: int) -> None:
         self._closed_until = self._clock_s() + for_ms / 1000
