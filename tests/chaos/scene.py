@@ -40,9 +40,16 @@ class Scene:
     sampler: Sampler
     extra_calls: int = 0
     violations: list[str] = field(default_factory=list)
+    share: float = 1.0
+    """Of a whole run's counts and times."""
+    counts: Counter[str] = field(default_factory=Counter)
     kept: dict[str, list[ConsumerRecord]] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     """What stands between the services and a server, by the server's name; most families have none."""
+
+    def scaled(self, seconds: float) -> float:
+        """How long something lasts in a run of this share."""
+        return seconds * min(1.0, self.share)
 
     def keep(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Remember records that are about to be gone: the auditor judges by them, too."""
@@ -108,6 +115,7 @@ def opened(settings: StackSettings, *, proxies: Mapping[str, Proxy] = NOTHING, *
 def play(family: Family, folder: Path, ledger: Ledger, say: Callable[[str], None], share: float = 1.0) -> None:
     """Inject every fault of a family under load and judge what is left. `share` of the counts, at least once each."""
     with family.scene(folder) as scene:
+        scene.share = share
         for fault in family.faults:
             ledger.classes.append(_injected(fault, scene, max(1, round(fault.times * share)), say))
         scene.wait_ready()
@@ -139,6 +147,7 @@ def judged(scene: Scene, family: Family, ended: Sequence[Json]) -> tuple[list[st
     report = audited(scene.running, scene.load.clients, earlier=scene.kept)
     violations = [*scene.violations, *report.violations]
     counts: Counter[str] = Counter(report.counts)
+    counts.update(scene.counts)
     for lane in scene.load.lanes:
         for bucket_id in lane.buckets:
             bucket = lane.seen(bucket_id)
