@@ -43,16 +43,17 @@ def test_f09_a1_and_a5_the_line_holds_in_every_window_and_a_registration_is_aske
     practice, since_s = narrow.practice("budget"), narrow.sandbox.now()
     practice.take_on(registrations(30))
     with narrow.sandbox.latency(p50_ms=150):
-        ended = practice.ended(practice.start(*ALL))
+        bucket_id = practice.start(*ALL)
+        practice.when(bucket_id, lambda bucket: share_ended(bucket) >= 0.2)
+        narrow.kill9_and_await_return("worker-1")
+        ended = practice.ended(bucket_id)
     calls = calls_since(narrow, since_s)
 
     assert ended["verdict"] == "complete"
     assert len(calls) >= 150
     assert needed_burst([call.at_s for call in calls], NARROW_PER_S) <= NARROW_BURST, "of every window"
-    took_s = calls[-1].at_s - calls[0].at_s
-    assert len(calls) > 0.5 * NARROW_PER_S * took_s, "and it is used"
     assert {call.gstin_in_flight for call in calls if call.gstin in practice.ids} == {1}
-    assert {call.http for call in calls} == {200}
+    assert {call.http for call in calls} <= {0, 200}, "0: cut off with the worker that was killed"
 
 
 def test_f09_a5_two_firms_that_hold_one_registration_do_not_wait_for_each_other(narrow: RunningStack) -> None:

@@ -132,6 +132,15 @@ async def test_too_many_lowers_the_rate_once_a_second_and_clean_time_raises_it_a
     assert (await document(mongo_db))["rate"] == 35 * 1.02, "once for each clean second"
 
 
+async def test_a_document_of_the_first_version_is_leased_from(mongo_db: Database) -> None:
+    old = {"rate": 50.0, "rate_max": 50.0, "burst": 27.5, "tat": datetime.now(UTC), "clean_at": datetime.now(UTC)}
+    await mongo_db["upstreams"].insert_one({"_id": LINE, **old})
+    upstreams = Upstreams(mongo_db, RULES)
+    lease = lease_of(await upstreams.lease(LINE, "returns", 5, NOTHING, RATE), "returns")
+    assert isinstance(lease, Granted)
+    assert isinstance((await document(mongo_db))["tat"], float)
+
+
 async def test_a_family_gets_a_rate_of_its_own_when_the_portal_says_so(mongo_db: Database) -> None:
     upstreams = Upstreams(mongo_db, RULES)
     await upstreams.lease(LINE, "returns", 1, NOTHING, RATE)

@@ -1,6 +1,7 @@
 """Permits of one process: leased in small chunks from the shared rates of line and family, used at once or dropped."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -14,6 +15,8 @@ CHUNK: Final = 10
 WAIT_LIMIT_S: Final = 10.0
 LEAST_PAUSE_S: Final = 0.005
 LOWER_EVERY_S: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 Probes = tuple[str | None, ...]
 """Half-open gates (None: the line's) that the outcome of this call decides."""
@@ -91,6 +94,12 @@ class FamilyLimit:
             self._lowered_at = now
             await self.leases.lower(self.line, family)
 
+    async def looked(self, probes: Probes, *, answered: bool) -> None:
+        """What became of the one call of half-open gates."""
+        for scope in probes:
+            await self.leases.probed(self.line, scope, answered=answered)
+            log.warning("gate opened" if answered else "probe failed", extra=self._said("probe", scope))
+
     async def maintenance(self, for_ms: int) -> None:
         """The portal said so: this family's gate closes, and the line's when another family has heard it too.
 
@@ -134,7 +143,8 @@ class FamilyLimit:
             raise
         closing = to_close(after, self.family, self.rules)
         for scope in closing:
-            await self.leases.close(self.line, scope, ERRORS, self.rules.first_ms)
+            if await self.leases.close(self.line, scope, ERRORS, self.rules.first_ms) is not None:
+                log.warning("gate closed", extra=self._said("close_gate", scope))
         return Closed(self.rules.first_ms, ERRORS) if closing else lease_of(after, self.family)
 
     async def _refused(self, closed: Closed) -> Refusal:
@@ -148,6 +158,9 @@ class FamilyLimit:
             await self.leases.close(self.line, scope, MAINTENANCE, closed.wait_ms, longer=True)
         outcome = OutcomeClass.MAINTENANCE if closed.reason == MAINTENANCE else OutcomeClass.LINE_DOWN
         return Refusal(outcome, retry_after_ms=min(closed.wait_ms, self.rules.most_ms))
+
+    def _said(self, action: str, scope: str | None) -> dict[str, str]:
+        return {"action": action, "line": self.line, "family": scope or "all"}
 
     def _shut(self, for_ms: int) -> None:
         self._closed_until = self._clock_s() + for_ms / 1000

@@ -70,7 +70,7 @@ def _moved(path: str, now: Expression) -> dict[str, Expression]:
     own has neither."""
     rate, most = f"${path}rate", _or(f"${path}rate_max", "$rate_max")
     moves = {"$and": [{"$gt": ["$got.n", 0]}, _is_set(rate)]}
-    arrival = {"$add": [{"$max": [_or(f"${path}tat", 0.0), "$got.start"]}, _cost("$got.n", rate)]}
+    arrival = {"$add": [{"$max": [_tat(path), "$got.start"]}, _cost("$got.n", rate)]}
     clean = {"$lt": [f"${path}clean_at", {"$subtract": [now, CLEAN_MS]}]}
     recovers = {"$and": [moves, {"$lt": [rate, most]}, clean]}
     return {
@@ -126,7 +126,12 @@ def _slot(path: str) -> Expression:
 
 def _start(path: str, ask: Expression) -> Expression:
     tolerance = _cost({"$subtract": [_at_once(path), ask]}, f"${path}rate")
-    return {"$subtract": [_or(f"${path}tat", 0.0), tolerance]}
+    return {"$subtract": [_tat(path), tolerance]}
+
+
+def _tat(path: str) -> Expression:
+    """In ms; a document of the first version holds a date."""
+    return {"$toDouble": _or(f"${path}tat", 0.0)}
 
 
 def _cost(n: Expression, rate: Expression) -> Expression:

@@ -91,8 +91,7 @@ class LineUse:
             limit.note(self._mark, erred=erred)
         probes, self._probes = self._probes, ()
         self._was_probe = bool(probes)
-        for scope in probes:
-            await limit.leases.probed(limit.line, scope, answered=not erred)
+        await limit.looked(probes, answered=not erred)
         if outcome is OutcomeClass.RATE_LIMITED and refusal is not None:
             await limit.too_many(None if refusal.http == _TOO_MANY_REQUESTS else family)
         elif outcome is OutcomeClass.MAINTENANCE and refusal is not None and not probes:
