@@ -146,7 +146,7 @@ async def test_buckets_come_with_what_fairness_needs(database: Database) -> None
     found = {bucket.id: bucket for bucket in await DispatchStore(database).active_buckets()}
     first = found["b_1"]
     assert (first.line, first.creator, first.deadline_at, first.round) == ("up_2", "us_7", 77, 3)
-    assert first.open_units == 14
+    assert (first.open_units, first.flying) == (14, 5)
     assert found["b_2"].line == DEFAULT_LINE
 
 

@@ -55,16 +55,29 @@ def test_f19_a2_a_tenant_alone_has_the_whole_line_and_so_has_one_beside_an_idle_
     assert by_tenant(600, load("a", 5_000), load("small", 10))["a"].window == 590
 
 
-def test_who_comes_back_has_its_part_at_once_beside_those_who_borrowed_it() -> None:
+def test_who_comes_back_has_room_at_once_beside_those_who_borrowed_its_part() -> None:
+    """Up to a quarter more than the window, then whatever ends; the others get nothing meanwhile."""
     found = by_tenant(600, load("a", 5_000, in_flight=600), load("b", 5_000))
-    assert found["b"].room == 300
-    assert found["a"].room == 0
+    assert (found["b"].window, found["b"].room, found["a"].room) == (300, 150, 0)
+    later = by_tenant(600, load("a", 5_000, in_flight=560), load("b", 4_850, in_flight=150))
+    assert (later["b"].room, later["a"].room) == (40, 0)
+
+
+@given(st.integers(8, 3_000), st.lists(st.tuples(st.integers(0, 800), st.integers(0, 800)), min_size=1, max_size=30))
+def test_a_line_is_never_filled_beyond_a_quarter_more_and_least_windows(
+    window: int, held: list[tuple[int, int]]
+) -> None:
+    found = by_tenant(window, *(load(f"t{n}", due, in_flight=flying) for n, (flying, due) in enumerate(held)))
+    room, flying = sum(share.room for share in found.values()), sum(share.in_flight for share in found.values())
+    assert room <= max(0, 1.25 * window - flying) + LEAST_WINDOW * len(held)
+    assert all(0 <= share.room <= max(0, share.window - share.in_flight) for share in found.values())
+    assert all(share.room >= min(share.due, LEAST_WINDOW) for share in found.values() if share.in_flight == 0)
 
 
 def test_a_window_is_filled_up_in_pieces_but_never_waits_for_more_than_is_due() -> None:
     rooms = [by_tenant(800, load("a", 5_000, in_flight=held))["a"].room for held in (800, 701, 700, 0)]
     assert rooms == [0, 0, 100, 800]
-    assert by_tenant(800, load("a", 3, in_flight=790))["a"].room == 10
+    assert by_tenant(800, load("a", 3, in_flight=790))["a"].room == 3
 
 
 def test_f41_a2_a_paused_bucket_holds_no_share() -> None:

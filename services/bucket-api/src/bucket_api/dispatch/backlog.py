@@ -36,7 +36,7 @@ class ActiveBucket(Struct, frozen=True):
     """A bucket that has not ended, as last read. `trace`: traceparent of the request that created it.
 
     `line`: of its tenant; `weight`: of the tenant's plan; `creator`: who started it; `open_units`: not ended when the
-    aggregator last summed them up; `deadline_at`: epoch ms.
+    aggregator last summed them up, `flying` ones of them in flight; `deadline_at`: epoch ms.
     """
 
     id: str
@@ -50,6 +50,7 @@ class ActiveBucket(Struct, frozen=True):
     weight: float = 1.0
     creator: str = ""
     open_units: int = 0
+    flying: int = 0
     deadline_at: int = FAR_AWAY_MS
     round: int = 0
 
@@ -187,6 +188,15 @@ class Backlog:
     def first_columns_done(self, page: int) -> None:
         """The page has nothing due in the columns that go first."""
         self._urgent_pages.discard(page)
+
+    def put_off(self, page: int, until: int | None, *, gated: bool, first: bool) -> None:
+        """Nothing more of a page may go now, or (`first`) nothing of the columns that go first."""
+        if first:
+            self.first_columns_done(page)
+        elif gated and until is not None:
+            self.gated(page, until)
+        else:
+            self.next_due(page, until)
 
     def fronts(self, live: Callable[[int], int], enough: int = FRONT_UNITS) -> list[Front]:
         """What may go next. `live(page)`: units of the page that are already dispatched."""

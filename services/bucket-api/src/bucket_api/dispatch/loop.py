@@ -205,13 +205,14 @@ class Dispatcher:
         return Tick(again=not lost, dispatched=taken - n_lost, lost=n_lost, batches=len(batches), known=known)
 
     def _shares(self, now_ms: int) -> dict[Owner, Share]:
-        """What each tenant may have in flight; of other shards' buckets only their open units are known."""
+        """What each tenant may have in flight; of other shards' buckets only their summaries are known."""
         held = self._memory.in_flight(now_ms)
         own = (
             Load(backlog.bucket, backlog.in_flight + held.get(bucket, 0), backlog.due_units)
             for bucket, backlog in self._backlogs.items()
         )
-        return shares([*own, *(Load(bucket, 0, bucket.open_units) for bucket in self._others)], self._gates.window)
+        others = (Load(bucket, bucket.flying, bucket.open_units - bucket.flying) for bucket in self._others)
+        return shares([*own, *others], self._gates.window)
 
     def _demands(self, now_ms: int) -> list[Demand] | None:
         """What each tenant could dispatch; None when every line is closed."""
@@ -275,7 +276,7 @@ class Dispatcher:
             again_at = min(again_at or expires_at, expires_at)
             self._meter.add(_owner(bucket), len(taken.units), now_ms)
         if again_at is None or again_at > now_ms:
-            _put_off(backlog, grant.page, again_at, gated=taken.gated, first=only is not None)
+            backlog.put_off(grant.page, again_at, gated=taken.gated, first=only is not None)
         return PageBatch(bucket, grant.page, image.clients, taken.units) if taken.units else None
 
     def _take_back(self, batch: PageBatch, units: Sequence[WaitingUnit]) -> None:
@@ -288,13 +289,3 @@ class Dispatcher:
 
 def _owner(bucket: ActiveBucket) -> Owner:
     return bucket.tenant, bucket.line
-
-
-def _put_off(backlog: Backlog, page: int, until: int | None, *, gated: bool, first: bool) -> None:
-    """Nothing more of a page may go now, or (`first`) nothing of the columns that go first."""
-    if first:
-        backlog.first_columns_done(page)
-    elif gated and until is not None:
-        backlog.gated(page, until)
-    else:
-        backlog.next_due(page, until)

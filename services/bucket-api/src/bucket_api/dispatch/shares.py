@@ -1,19 +1,23 @@
 """Each tenant's share of its line: what it may have in flight, what it has, and what it has had. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bucket_api.dispatch.backlog import ActiveBucket
-from bucket_api.dispatch.fairness import Want, tenant_window, water_level
+from bucket_api.dispatch.fairness import LEAST_WINDOW, Want, tenant_window, water_level
 
 Owner = tuple[str, str]
 """Tenant and line."""
 MEASURED_S: Final = 60
 PIECES: Final = 8
 """A window is filled up in so many pieces."""
+MOST_FULL: Final = 1.25
+"""Of a line's window, while tenants come back who had lent their parts. More would wait for longer than workers let
+a unit wait for its permit."""
 
 
 class Load(Struct, frozen=True):
@@ -25,7 +29,10 @@ class Load(Struct, frozen=True):
 
 
 class Share(Struct, frozen=True):
-    """A tenant with running buckets on a line. `part`: of the line, by weight, while all have work; `of`: how many."""
+    """A tenant with running buckets on a line. `part`: of the line, by weight, while all have work; `of`: how many.
+
+    `room`: units that may be taken now.
+    """
 
     tenant: str
     line: str
@@ -35,12 +42,7 @@ class Share(Struct, frozen=True):
     window: int
     in_flight: int
     due: int
-
-    @property
-    def room(self) -> int:
-        """Units that may be taken now; none before a piece of the window is free: pages do not go out in crumbs."""
-        free = self.window - self.in_flight
-        return free if free >= min(self.due, self.window // PIECES) else 0
+    room: int = 0
 
 
 class _Sum:
@@ -69,17 +71,38 @@ def shares(loads: Iterable[Load], window_of: Callable[[str], int]) -> dict[Owner
     return {
         (share.tenant, share.line): share
         for line, tenants in lines.items()
-        for share in _of_line(line, window_of(line), {name: held for name, held in tenants.items() if held.runs})
+        for share in _of_line(line, window_of(line), tenants)
     }
 
 
-def _of_line(line: str, window: int, tenants: Mapping[str, _Sum]) -> Iterable[Share]:
-    level = water_level(window, [Want(held.in_flight + held.due, held.weight) for held in tenants.values()])
-    weights = sum(held.weight for held in tenants.values())
-    for tenant, held in tenants.items():
+def _of_line(line: str, window: int, tenants: Mapping[str, _Sum]) -> list[Share]:
+    running = {name: held for name, held in tenants.items() if held.runs}
+    level = water_level(window, [Want(held.in_flight + held.due, held.weight) for held in running.values()])
+    weights = sum(held.weight for held in running.values())
+    found = []
+    for tenant, held in running.items():
         allowed = tenant_window(window, level, held.weight)
-        part = held.weight / weights
-        yield Share(tenant, line, held.weight, part, len(tenants), allowed, held.in_flight, held.due)
+        part, room = held.weight / weights, _room(allowed, held)
+        found.append(Share(tenant, line, held.weight, part, len(running), allowed, held.in_flight, held.due, room))
+    most = int(MOST_FULL * window) - sum(held.in_flight for held in tenants.values())
+    return _within(found, most)
+
+
+def _room(window: int, held: _Sum) -> int:
+    """None before a piece of the window is free: pages do not go out in crumbs."""
+    free = window - held.in_flight
+    return min(free, held.due) if free >= min(held.due, window // PIECES) else 0
+
+
+def _within(shares: Sequence[Share], most: int) -> list[Share]:
+    """All rooms together are at most `most`, in proportion, but nobody's least window is taken away."""
+    wanted = sum(share.room for share in shares)
+    if wanted <= max(0, most):
+        return list(shares)
+    part = max(0, most) / wanted
+    return [
+        replace(each, room=max(int(each.room * part), min(each.room, LEAST_WINDOW - each.in_flight))) for each in shares
+    ]
 
 
 class Meter:

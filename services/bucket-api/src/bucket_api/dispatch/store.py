@@ -126,6 +126,7 @@ def bucket_from(document: Mapping[str, Any], weight: float) -> ActiveBucket:
         weight=weight,
         creator=document["created_by"],
         open_units=sum(document["summary"].values()),
+        flying=document["summary"]["d"] + document["summary"]["r"],
         deadline_at=document["deadline_at"],
         round=document["round"],
     )
