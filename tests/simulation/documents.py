@@ -132,7 +132,7 @@ def projected(document: Document, fields: Any) -> Document:
     wanted: Mapping[str, Any] = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, 1)
     slices = {name: value["$slice"] for name, value in wanted.items() if isinstance(value, Mapping)}
     plain = {name: value for name, value in wanted.items() if name not in slices}
-    if any(value for name, value in plain.items() if name != "_id"):
+    if any(plain.values()):
         result = _included(document, [name for name, value in plain.items() if value and name != "_id"])
         if plain.get("_id", 1) and "_id" in document:
             result["_id"] = document["_id"]

@@ -47,6 +47,8 @@ class Faults:
             (self.clock_jump, 1),
             (self.offset_reset, 1),
         ]
+        if narrow:
+            kinds.append((self.split, 4))
         if self._world.shape.lossy:
             kinds += [(self.lose_record, 2), (self.black_hole, 4), (self.cut_log, 1), (self.undecodable, 2)]
         return kinds
@@ -104,6 +106,12 @@ class Faults:
         if process := self._one([one for one in self._world.alive() if not one.stopped]):
             self._count("zombie")
             self._world.watching.consumers[process.name].go_deaf(self._rng.choice((3.0, 10.0, 40.0)))
+
+    async def split(self) -> None:
+        """Two aggregators work on the same shards, and go on doing so."""
+        if process := self._one([one for one in self._world.alive("aggregator") if not one.stopped]):
+            self._count("split aggregators")
+            self._world.watching.consumers[process.name].go_deaf(60.0)
 
     def _wake(self, process: Process) -> None:
         if process.alive:

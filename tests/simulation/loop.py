@@ -63,6 +63,7 @@ class SimulatedLoop:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run to the end of `main`, which belongs to the world itself."""
+        outer = asyncio.events._get_running_loop()
         asyncio.events._set_running_loop(self._me)
         try:
             task = self.create_task(main, context=self._world.context.copy())
@@ -70,7 +71,7 @@ class SimulatedLoop:
                 self._turn()
             return task.result()
         finally:
-            asyncio.events._set_running_loop(None)
+            asyncio.events._set_running_loop(outer)
 
     def in_world(self, delay_s: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
         """Let something happen outside of every process: in the network, in a server."""

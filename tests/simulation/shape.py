@@ -20,7 +20,19 @@ PATIENT: Final = Timing(Limits(dispatched_ms=10**12, running_ms=10**12, cancelli
 """No deadline and no expiry can help: what ends, ends without them (L3)."""
 HASTY: Final = Timing(Limits(max_failures=4, dispatched_ms=20_000, running_ms=6_000, cancelling_ms=3_000), 15_000, 40.0)
 """Deadlines fire while workers are still at it."""
-HARSH: Final = Moods({**FAULTY.refusals, OutcomeClass.OTP_REQUIRED: 0.4}, mismatch=0.02, slow=0.3, slow_s=25.0)
+HARSH: Final = Moods(
+    {
+        OutcomeClass.OTP_REQUIRED: 0.7,
+        OutcomeClass.TRANSIENT: 0.05,
+        OutcomeClass.RATE_LIMITED: 0.03,
+        OutcomeClass.WAITING_PORTAL: 0.03,
+        OutcomeClass.EMPTY: 0.02,
+    },
+    mismatch=0.02,
+    slow=0.2,
+    slow_s=25.0,
+)
+"""Most units fail, so that users retry again and again."""
 BORN_MS: Final = int(EPOCH_S * 1000)
 ROLES: Final = ("dispatcher", "aggregator", "worker")
 
@@ -79,15 +91,15 @@ def shape_of(seed: int) -> Shape:
         lossy=lossy,
         actions=rng.random() < (0.8 if narrow else 0.4),
         force=rng.random() < (0.9 if narrow else 0.6),
-        processes={role: rng.choice((1, 2, 2, 3)) for role in ROLES},
+        processes={role: rng.choice((1, 2, 2, 3)) for role in ROLES} | ({"aggregator": 3} if narrow else {}),
     )
 
 
 def _plan(rng: random.Random, number: int, *, narrow: bool) -> Plan:
-    columns = rng.choice((1, 1, 2) if narrow else (1, 1, 2, 3))
+    columns = rng.choice((1, 2, 3))
     clients = rng.choice((1, 2, 3, 4) if narrow else (3, 5, 8, 20, 40))
     tenant = rng.choice(("t_one", "t_one", "t_two"))
     names = [{"module": module, "period": "2026-10"} for module in MODULES[:columns]]
     changes: dict[str, Any] = {"columns": names, "deadline_at": BORN_MS + 72 * 3_600_000}
-    size = rng.choice((1, 1, 2) if narrow else (2, 3, 7))
+    size = rng.choice((1, 2, 4) if narrow else (2, 3, 7))
     return Plan(f"b_{number}", tenant, clients, columns, size, changes=changes, client_prefix=f"c_{tenant}_")

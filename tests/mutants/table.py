@@ -1,0 +1,99 @@
+"""Which guard is removed by which patch, and which tier has to notice."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from msgspec import Struct
+
+from tests.mutants import aggregator, dispatcher, elsewhere, worker
+
+Removal = Callable[[pytest.MonkeyPatch], None]
+
+
+class Mutant(Struct, frozen=True):
+    """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise."""
+
+    name: str
+    remove: Removal
+    guard: str
+    tests: tuple[str, ...] = ()
+
+    @property
+    def tier(self) -> str:
+        """The folder of what notices."""
+        return "/".join(self.tests[0].split("/")[1:-1]) if self.tests else "simulation"
+
+
+def _mutant(remove: Removal, *tests: str) -> Mutant:
+    return Mutant(remove.__name__, remove, (remove.__doc__ or "").strip(), tests)
+
+
+def _of(module: object, *names: str) -> list[Mutant]:
+    return [_mutant(getattr(module, name)) for name in names]
+
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    *_of(
+        aggregator,
+        "no_cas",
+        "w1",
+        "local_read",
+        "commit_first",
+        "no_absorb",
+        "no_attempt_order",
+        "success_any_round",
+        "inc_counts",
+        "no_reaper",
+        "timers_from_memory",
+        "no_ahead_guard",
+        "summary_unguarded",
+        "complete_unverified",
+        "complete_local",
+        "complete_blind",
+        "complete_no_round",
+        "complete_no_applied",
+        "cancel_overwrites",
+        "sweep_stale",
+        "pause_is_cancel",
+        "reopen_same",
+        "reopen_plus_one",
+        "reopen_last_selection",
+        "sel_local",
+        "sel_stale",
+    ),
+    *_of(
+        dispatcher,
+        "mark_first",
+        "no_memory",
+        "memory_no_expiry",
+        "memory_by_unit",
+        "disp_local_read",
+        "disp_blind_page",
+        "pause_ignored",
+    ),
+    *_of(
+        worker,
+        "worker_commit_first",
+        "worker_commit_max",
+        "emit_before_store",
+        "no_data_fence",
+        "superseded_no_barrier",
+        "drop_superseded",
+        "worker_stale_control",
+        "fence_local",
+        "fence_no_by",
+        "by_process",
+        "client_value",
+        "reset_latest",
+    ),
+    _mutant(aggregator.sel_early, "tests/unit/aggregator/test_simulated_bucket.py"),
+    _mutant(elsewhere.id_without_plan, "tests/stores/api/test_creation.py"),
+    _mutant(elsewhere.compare_id, "tests/stores/api/test_creation.py"),
+    _mutant(elsewhere.janitor_blind_delete, "tests/stores/api/test_janitor.py"),
+    _mutant(elsewhere.refresh_lock, "tests/component/portal/test_sessions.py"),
+    _mutant(elsewhere.otp_claim, "tests/component/portal/test_sessions.py"),
+    _mutant(elsewhere.rate_permits, "tests/stores/worker/test_rate_lease.py"),
+    _mutant(elsewhere.take_again, "tests/stores/worker/test_fence.py"),
+)
+BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}
