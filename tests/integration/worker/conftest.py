@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sync_runtime import kafka, kafka_topics
 from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
-from sync_worker.app import TOPICS, WRITES
+from sync_worker.owned import TOPICS, WRITES
 from sync_worker.settings import Settings
 
 from tests.support.worker_stack import Observer, WorkerStack

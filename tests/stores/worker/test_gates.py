@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -224,6 +225,27 @@ async def test_f09_a2_too_many_lowers_the_line_by_http_and_the_family_by_code(ga
     assert line["rate"] == 700, "once a second"
     assert line["families"]["public"]["rate"] == pytest.approx(490)
     assert "rate" not in line["families"]["returns"]
+
+
+async def test_a_registration_that_alone_is_told_too_many_does_not_slow_everybody_down(gates: Gates) -> None:
+    now_s = 0.0
+    limits = RateLimits(gates.store, {LINE: RATE}, lambda: now_s, RULES)
+    too_many = Refusal(OutcomeClass.RATE_LIMITED, http=429)
+    for _ in range(5):
+        await call(limits, 1, "returns", too_many)
+        await call(limits, 2, "returns", None)
+        now_s += 1.5
+    assert (await gates.line())["rate"] >= 700
+    assert limits._limits[LINE, "returns"]._lowered_by is not None
+    others = count(2)
+
+    async def lowered() -> bool:
+        nonlocal now_s
+        now_s += 1.5
+        await call(limits, next(others), "returns", too_many)
+        return bool((await gates.line())["rate"] < 700)
+
+    await eventually(lowered, 5, what="others are told so too")
 
 
 async def test_an_error_that_several_clients_meet_is_not_counted_before_the_gate_closes(gates: Gates) -> None:

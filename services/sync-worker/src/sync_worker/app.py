@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from sync_contracts import collections
 from sync_contracts.dead_letters import DeadLetterReason
-from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, SESSION_GROUP, SESSIONS, WORKER_GROUP
+from sync_contracts.topics import COMMANDS, SESSION_GROUP, SESSIONS, WORKER_GROUP
 from sync_runtime import indexes, kafka, kafka_topics, mongo, semconv
 from sync_runtime.health import Health
 from sync_runtime.metrics import Metric, Metrics
@@ -40,6 +39,7 @@ from sync_worker.limits.use import RateLimits
 from sync_worker.modules.port import SyncModule
 from sync_worker.modules.registry import gst_modules
 from sync_worker.observing import SLOW_MS, code_of, error_of
+from sync_worker.owned import TOPICS, WRITES
 from sync_worker.portal.gsp.client import GspClient
 from sync_worker.portal.gsp.line import Line
 from sync_worker.portal.gsp.otp import SessionSteps
@@ -64,17 +64,9 @@ METRICS = (
     Metric("counter", "worker_units_total", "Attempts by module and code of their event", ("module", "code")),
     Metric("histogram", "worker_unit_seconds", "Time of an attempt from its start to its event", ("module",)),
     Metric("counter", "worker_portal_calls_total", "Calls to the portal", ("module",)),
+    Metric("counter", "worker_permits_total", "Permits for calls, and what gates did", ("line", "family", "what")),
     Metric("counter", "worker_guards_total", "Work that was left undone because it was done or overtaken", ("reason",)),
 )
-WRITES = (
-    collections.PORTAL_SESSIONS,
-    collections.OTP_REQUESTS,
-    collections.UPSTREAMS,
-    collections.UPSTREAM_OUTAGES,
-    collections.DATASETS,
-    collections.DATASET_CHUNKS,
-)
-TOPICS = (COMMANDS, EVENTS, SESSIONS, DEAD_LETTERS)
 
 
 class WorkerService:
@@ -117,7 +109,8 @@ class WorkerService:
 
     def _rate_limits(self) -> RateLimits:
         rules = self._settings.breaker_rules()
-        return RateLimits(Upstreams(self._database, rules), self._settings.rates(), time.monotonic, rules)
+        leases = Upstreams(self._database, rules)
+        return RateLimits(leases, self._settings.rates(), time.monotonic, rules, self._count_permit)
 
     def _dead_letters(self) -> DeadLetters:
         return DeadLetters(self._publisher, clock_ms=now_ms, count=self._count_dead_letter)
@@ -246,6 +239,9 @@ class WorkerService:
 
     def _guarded(self, reason: str) -> None:
         self._health.metrics.counter("worker_guards_total", reason).inc()
+
+    def _count_permit(self, line: str, family: str, what: str) -> None:
+        self._health.metrics.counter("worker_permits_total", line, family, what).inc()
 
     def _count_dead_letter(self, topic: str, reason: DeadLetterReason) -> None:
         self._health.metrics.counter("sync_dead_letters_total", topic, reason.value).inc()

@@ -18,6 +18,8 @@ LOWER_EVERY_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
+Told = Callable[[str, str, str], None]
+"""Counts what happened: line, family, and one of granted, late, closed, lowered, shut, opened, probe_failed."""
 Probes = tuple[str | None, ...]
 """Half-open gates (None: the line's) that the outcome of this call decides."""
 
@@ -41,7 +43,15 @@ class FamilyLimit:
     """
 
     def __init__(
-        self, line: str, family: str, leases: Leases, *, rate: LineRate, rules: Rules, clock_s: Callable[[], float]
+        self,
+        line: str,
+        family: str,
+        leases: Leases,
+        *,
+        rate: LineRate,
+        rules: Rules,
+        clock_s: Callable[[], float],
+        told: Told,
     ) -> None:
         self.line = line
         self.family = family
@@ -50,6 +60,7 @@ class FamilyLimit:
         self.latest = Latest()
         self._rate = rate
         self._clock_s = clock_s
+        self._told = told
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._permits = 0
@@ -58,6 +69,7 @@ class FamilyLimit:
         self._seen = Seen()
         self._closed_until = 0.0
         self._lowered_at: float | None = None
+        self._lowered_by: str | None = None
         self._windows: set[str] = set()
 
     @property
@@ -78,6 +90,7 @@ class FamilyLimit:
             async with asyncio.timeout(WAIT_LIMIT_S), self._turn:
                 return await self._next(give_up_at)
         except TimeoutError:
+            self._say("late")
             return Refusal(OutcomeClass.RATE_LIMITED)
         finally:
             self._waiting -= 1
@@ -87,17 +100,25 @@ class FamilyLimit:
         self._seen = self._seen.and_(client, erred=erred)
         self.latest.note(self._clock_s(), client, erred=erred)
 
-    async def too_many(self, family: str | None) -> None:
-        """The portal said so: its rate (or the family's) is lowered; once a second is enough."""
+    async def too_many(self, family: str | None, client: str) -> None:
+        """The portal said so: its rate (or the family's) is lowered; once a second is enough.
+
+        A client that hears it again before any other one has does not lower the rate of everybody any further: it may
+        be its registration alone that the portal throttles.
+        """
         now = self._clock_s()
-        if self._lowered_at is None or now - self._lowered_at >= LOWER_EVERY_S:
-            self._lowered_at = now
-            await self.leases.lower(self.line, family)
+        is_soon = self._lowered_at is not None and now - self._lowered_at < LOWER_EVERY_S
+        if is_soon or client == self._lowered_by:
+            return
+        self._lowered_at, self._lowered_by = now, client
+        if await self.leases.lower(self.line, family):
+            self._say("lowered")
 
     async def looked(self, probes: Probes, *, answered: bool) -> None:
         """What became of the one call of half-open gates."""
         for scope in probes:
             await self.leases.probed(self.line, scope, answered=answered)
+            self._say("opened" if answered else "probe_failed")
             log.warning("gate opened" if answered else "probe failed", extra=self._said("probe", scope))
 
     async def maintenance(self, for_ms: int) -> None:
@@ -126,9 +147,11 @@ class FamilyLimit:
                 case later:
                     pause_s = max(later.wait_ms / 1000, LEAST_PAUSE_S)
                     if self._clock_s() + pause_s > give_up_at:
+                        self._say("late")
                         return Refusal(OutcomeClass.RATE_LIMITED, retry_after_ms=later.wait_ms)
                     await asyncio.sleep(pause_s)
         self._permits -= 1
+        self._say("granted")
         probes, self._probes = self._probes, ()
         return probes
 
@@ -144,6 +167,7 @@ class FamilyLimit:
         closing = to_close(after, self.family, self.rules)
         for scope in closing:
             if await self.leases.close(self.line, scope, ERRORS, self.rules.first_ms) is not None:
+                self._say("shut")
                 log.warning("gate closed", extra=self._said("close_gate", scope))
         return Closed(self.rules.first_ms, ERRORS) if closing else lease_of(after, self.family)
 
@@ -151,6 +175,7 @@ class FamilyLimit:
         """The refusal of a closed gate. Its units come back after the longest closing at the latest, since a window may
         be taken back; until the gate opens they are not dispatched."""
         self._shut(closed.wait_ms)
+        self._say("closed")
         window = closed.window
         if window is not None and window["id"] not in self._windows:  # those who read only the gate shall know too
             self._windows.add(window["id"])
@@ -158,6 +183,9 @@ class FamilyLimit:
             await self.leases.close(self.line, scope, MAINTENANCE, closed.wait_ms, longer=True)
         outcome = OutcomeClass.MAINTENANCE if closed.reason == MAINTENANCE else OutcomeClass.LINE_DOWN
         return Refusal(outcome, retry_after_ms=min(closed.wait_ms, self.rules.most_ms))
+
+    def _say(self, what: str) -> None:
+        self._told(self.line, self.family, what)
 
     def _said(self, action: str, scope: str | None) -> dict[str, str]:
         return {"action": action, "line": self.line, "family": scope or "all"}

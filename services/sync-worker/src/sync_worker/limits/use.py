@@ -11,7 +11,7 @@ from sync_contracts.outcomes import Code, OutcomeClass
 
 from sync_worker.limits.breaker import SUSPECTED_MS, Rules, Seen, is_error
 from sync_worker.limits.budget import LineRate
-from sync_worker.limits.lease import FamilyLimit, Leases, Probes
+from sync_worker.limits.lease import FamilyLimit, Leases, Probes, Told
 from sync_worker.modules.port import Refusal
 
 LOOKS: Final = 8
@@ -24,12 +24,18 @@ class RateLimits:
     """Rates and gates of all lines, over all processes. A line without a rate has no limit and no gate."""
 
     def __init__(
-        self, leases: Leases, rates: Mapping[str, LineRate], clock_s: Callable[[], float], rules: Rules | None = None
+        self,
+        leases: Leases,
+        rates: Mapping[str, LineRate],
+        clock_s: Callable[[], float],
+        rules: Rules | None = None,
+        told: Told = lambda *_: None,
     ) -> None:
         self._leases = leases
         self._rates = dict(rates)
         self._clock_s = clock_s
         self._rules = rules or Rules()
+        self._told = told
         self._limits: dict[tuple[str, str], FamilyLimit] = {}
 
     async def announce(self) -> None:
@@ -48,7 +54,9 @@ class RateLimits:
             return None
         limit = self._limits.get((line, family))
         if limit is None:
-            limit = FamilyLimit(line, family, self._leases, rate=rate, rules=self._rules, clock_s=self._clock_s)
+            limit = FamilyLimit(
+                line, family, self._leases, rate=rate, rules=self._rules, clock_s=self._clock_s, told=self._told
+            )
             self._limits[(line, family)] = limit
         return limit
 
@@ -93,7 +101,7 @@ class LineUse:
         self._was_probe = bool(probes)
         await limit.looked(probes, answered=not erred)
         if outcome is OutcomeClass.RATE_LIMITED and refusal is not None:
-            await limit.too_many(None if refusal.http == _TOO_MANY_REQUESTS else family)
+            await limit.too_many(None if refusal.http == _TOO_MANY_REQUESTS else family, self._mark)
         elif outcome is OutcomeClass.MAINTENANCE and refusal is not None and not probes:
             await limit.maintenance(refusal.retry_after_ms or limit.rules.first_ms)
 
