@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test chaos lint fmt simulate bench lock docs
+.PHONY: help setup up down status logs demo test chaos lint fmt simulate mutants bench lock docs
 SHELL := /bin/bash
 bin := .venv/bin
 stack := $(bin)/python -m local_stack
@@ -9,7 +9,7 @@ local_packages := $(addprefix --no-emit-package sync-bucket-,shared api worker a
 compile = $(bin)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
 
 # Layers of tests: the first need no server and run side by side; the others share real servers and run in turn.
-fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation)
+fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation tests/mutants)
 server_layers := $(wildcard tests/stores tests/integration tests/e2e tests/chaos)
 
 help: ## What can be made here
@@ -52,6 +52,9 @@ fmt: setup ## Format, and mend what can be mended by itself
 
 simulate: setup ## Run the real code under seeded faults (SEEDS=2000 FIRST=1); prints how to repeat a failing seed
 	$(bin)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1)
+
+mutants: setup ## Remove each guard and see who notices (GUARDS="no_cas sel_local" BUDGET_S=300)
+	$(bin)/python -m tests.mutants $(GUARDS) --budget-s $(or $(BUDGET_S),300)
 
 bench: setup ## Measure; writes .local/bench/results.json
 	$(bin)/python -m tests.bench

@@ -17,7 +17,7 @@ Service = Literal["mongo", "kafka", "portal"]
 SERVICES: Final[tuple[Service, ...]] = ("mongo", "kafka", "portal")
 QUICK_S: Final = 0.002
 """Usual time of one way; drawn between nothing and twice of it."""
-SLOW_S: Final = (0.05, 0.5, 4.0)
+SLOW_S: Final = (0.05, 0.5, 4.0, 9.0)
 """A slow way takes up to one of these."""
 LATE_S: Final = 15.0
 """Longest way of a request that is under way when its sender has long given up."""

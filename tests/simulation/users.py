@@ -34,7 +34,7 @@ class Users:
         while self._world.sim.loop.time() < ends_at:
             await asyncio.sleep(self._rng.expovariate(1 / pace.wish_every_s))
             plan = self._rng.choice(self._world.shape.plans)
-            kind = self._rng.choices(("cancel", "pause", "resume", "retry"), (1, 1, 3, 9))[0]
+            kind = self._rng.choices(("cancel", "pause", "resume", "retry"), (2, 1, 3, 9))[0]
             await self.wish(plan, kind, tries=2)
 
     async def wish(self, plan: Plan, kind: str, *, tries: int = TRIES) -> bool:
