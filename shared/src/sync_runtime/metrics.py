@@ -19,6 +19,7 @@ ALLOWED_LABELS = frozenset(
         "code",
         "role",
         "upstream",
+        "family",
         "route",
         "method",
     }

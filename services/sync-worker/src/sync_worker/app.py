@@ -64,7 +64,9 @@ METRICS = (
     Metric("counter", "worker_units_total", "Attempts by module and code of their event", ("module", "code")),
     Metric("histogram", "worker_unit_seconds", "Time of an attempt from its start to its event", ("module",)),
     Metric("counter", "worker_portal_calls_total", "Calls to the portal", ("module",)),
-    Metric("counter", "worker_permits_total", "Permits for calls, and what gates did", ("line", "family", "what")),
+    Metric(
+        "counter", "worker_permits_total", "Permits for calls, and what gates did", ("upstream", "family", "outcome")
+    ),
     Metric("counter", "worker_guards_total", "Work that was left undone because it was done or overtaken", ("reason",)),
 )
 
