@@ -21,7 +21,8 @@ from tests.support.memory_upstreams import MemoryUpstreams
 
 LINE = "up_gst_1"
 RATE = LineRate(rate_per_s=1_000, burst=1_000)
-RULES = Rules(first_ms=300, most_ms=1_000, probe_ms=300)
+RULES = Rules(first_ms=1_000, most_ms=4_000, probe_ms=1_000)
+"""Long enough that what is asked right after a gate has closed still finds it closed on a busy machine."""
 ERROR = Refusal(OutcomeClass.TRANSIENT, http=502)
 MAINTENANCE = Refusal(OutcomeClass.MAINTENANCE, code="GEN5008", http=500)
 
@@ -125,7 +126,7 @@ async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates)
     async def half_open() -> bool:
         return bool((await gates.family("returns"))["closed_until"] <= datetime.now(UTC))
 
-    await eventually(half_open, 5, what="the gate is half-open")
+    await eventually(half_open, 10, what="the gate is half-open")
     uses = [gates.limits().use(LINE, "t_1", f"c_{n}") for n in range(12)]
     answers = await asyncio.gather(*(use.permit("returns") for use in uses))
     assert sum(answer is None for answer in answers) == 1
@@ -145,7 +146,7 @@ async def test_f18_a4_a_probe_that_is_answered_opens_the_gate_and_both_times_are
     async def probed() -> bool:
         return await call(limits, 99, "returns", Refusal(OutcomeClass.OTP_REQUIRED, http=200)) is None
 
-    await eventually(probed, 5, what="a probe is let through")
+    await eventually(probed, 10, what="a probe is let through")
     (outage,) = await gates.outages()
     assert outage["since"] < outage["until"]
     assert not {"reason", "closed_until", "since", "closed_ms", "win"} & set(await gates.family("returns"))
@@ -161,7 +162,7 @@ async def test_a_probe_that_never_comes_back_is_followed_by_another(gates: Gates
         permitted += await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
         return permitted == 2
 
-    await eventually(two, 5, what="a second probe")
+    await eventually(two, 10, what="a second probe")
     (outage,) = await gates.outages()
     closed_for = datetime.now(UTC) - outage["since"]
     assert closed_for >= timedelta(milliseconds=RULES.first_ms + RULES.probe_ms), "one at a time"
@@ -181,7 +182,7 @@ async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two
 
 
 async def test_maintenance_lasts_as_long_as_the_portal_says_but_is_looked_at_again(gates: Gates) -> None:
-    for said_ms, family, at_most_ms in ((700, "returns", 701), (90_000, "public", RULES.most_ms + 1)):
+    for said_ms, family, at_most_ms in ((3_000, "returns", 3_001), (90_000, "public", RULES.most_ms + 1)):
         said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=said_ms)
         await call(gates.limits(), 1, family, said)
         refused = await call(gates.limits(), 2, family, None)
@@ -310,7 +311,7 @@ async def test_a_line_is_seen_before_its_first_call_and_announcing_it_takes_no_p
         await gates.limits().announce()
         return await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
 
-    await eventually(probe, 5, what="the probe is for a call")
+    await eventually(probe, 10, what="the probe is for a call")
 
 
 async def _broken(*_: object) -> dict[str, Any]:
