@@ -61,7 +61,7 @@ def places(calls: list[Call], practice: Practice) -> list[int]:
     return [place for place, call in enumerate(calls, 1) if call.gstin in practice.ids]
 
 
-def test_f19_a1_a_small_firm_behind_a_big_one_ends_within_twice_its_own_calls_and_a_window(
+def test_f19_a1_a_small_firm_behind_a_big_one_ends_within_twice_its_own_calls_and_two_windows(
     running: RunningStack,
 ) -> None:
     big, small = firm(running, "big", 500), firm(running, "small", 50)
@@ -71,7 +71,7 @@ def test_f19_a1_a_small_firm_behind_a_big_one_ends_within_twice_its_own_calls_an
         assert share_ended(big.bucket(queued, fresh=True)) < 1
     seen = places(calls_since(running, at_s), small)
     assert len(seen) == 50
-    assert seen[-1] <= 2 * 50 + WINDOW
+    assert seen[-1] <= 2 * 50 + 2 * WINDOW
 
 
 def test_f19_a3_firms_are_served_evenly_and_a_newcomer_within_two_windows(running: RunningStack) -> None:
@@ -104,9 +104,10 @@ def test_f19_a4_two_persons_of_one_firm_share_its_part_evenly(running: RunningSt
         asked = {"selection": {"add": [practice.ids[one] for one in hers]}, "modules": [REGISTER]}
         assert practice.ended(str(clerk.start(asked)[0]["id"]))["verdict"] == "complete"
         calls = calls_since(running, at_s)
-    last = max(place for place, call in enumerate(calls, 1) if call.gstin in hers)
-    assert last <= 2 * len(hers) + WINDOW
-    assert last >= 1.5 * len(hers), "the other person goes on"
+    own = [place for place, call in enumerate(calls, 1) if call.gstin in hers]
+    meanwhile = own[-1] - own[0] + 1
+    assert len(own) == len(hers)
+    assert 0.4 <= len(hers) / meanwhile < 1, "of the firm's calls from her first to her last"
 
 
 def test_f41_a2_a_paused_bucket_holds_no_share_of_the_line(running: RunningStack) -> None:
