@@ -91,7 +91,7 @@ def line_table(found: list[Json]) -> Table:
     for line in found:
         ratio = line["error_ratio"]
         table.add_row(
-            line["id"],
+            f"{line['id']} (simulated)" if line["simulated"] else line["id"],
             line["state"],
             line["since"] or "",
             *_rates(line["rate"]),

@@ -35,6 +35,10 @@ async def test_a_line_that_is_up(api: Api, http: httpx.AsyncClient) -> None:
     assert line["rate"] == {"current_per_s": 20.0, "limit_per_s": 20.0, "learned": False}
     assert line["error_ratio"] == 0.025
     assert line["your_share"] is None
+    assert (line["name"], line["simulated"]) == (LINE, False)
+    await keep(api, name="GST portal", simulated=True)
+    line = await told(http)
+    assert (line["name"], line["simulated"]) == ("GST portal", True)
 
 
 async def test_without_any_call_there_is_no_line(http: httpx.AsyncClient) -> None:

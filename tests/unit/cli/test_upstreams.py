@@ -16,6 +16,7 @@ FAMILY = {"family": "returns", "state": "down", "breaker": "open", "since": "202
 QUIET = {"family": "public", "state": "up", "breaker": "closed", "since": None, "rate": None}
 LINE = {
     "id": "up_gst_1",
+    "simulated": True,
     "state": "slow",
     "since": None,
     "breaker": "closed",
@@ -65,7 +66,7 @@ def run(played: Played, *arguments: str) -> int:
 
 def test_a_line_shows_its_learned_rate_and_only_the_families_that_differ() -> None:
     text = text_of(line_table([LINE]))
-    assert "up_gst_1" in text
+    assert "up_gst_1 (simulated)" in text
     assert "14" in text
     assert "2.5%" in text
     assert "returns" in text

@@ -118,6 +118,7 @@ WORKER = Program(
             **_RUNTIME,
             **_HEALTH,
             "SB_PORTAL_URL": "{sandbox_url}",
+            "SB_PORTAL_SIMULATED": "true",
             "SB_PORTAL_CLIENT_ID": "{sandbox_account}",
             "SB_PORTAL_CLIENT_SECRET": "{sandbox_secret}",
             "SB_PORTAL_ASP_USERNAME": "{sandbox_asp_account}",

@@ -20,6 +20,10 @@ class Settings(RuntimeSettings):
     portal_url: str = "http://127.0.0.1:18090"
     portal_line: str = Field(default="up_gst_1", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """Name of the line (`line_id` of clients) that this account serves."""
+    portal_name: str = Field(default="GST portal", max_length=64)
+    """Its name for people."""
+    portal_simulated: bool = False
+    """Whether the portal is a simulated one; everybody who sees the line is told so."""
     portal_style: Literal["passthrough", "managed"] = "passthrough"
     """How the GSP wants to be spoken to; the name of a profile."""
     portal_client_id: str
@@ -71,4 +75,5 @@ class Settings(RuntimeSettings):
         """Limits by line; none for a line without one."""
         if self.portal_rate_per_s is None:
             return {}
-        return {self.portal_line: LineRate(self.portal_rate_per_s, self.portal_burst)}
+        rate = LineRate(self.portal_rate_per_s, self.portal_burst, self.portal_name, self.portal_simulated)
+        return {self.portal_line: rate}

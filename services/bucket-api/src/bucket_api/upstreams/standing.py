@@ -45,6 +45,8 @@ class LineStanding(Struct, frozen=True):
     """One line. `error_ratio`: of its calls in the last half minute, None without any."""
 
     id: str
+    name: str
+    simulated: bool
     state: State
     gate: GateStanding
     since: datetime | None
@@ -69,6 +71,8 @@ def line_standing(document: Mapping[str, Any], now: datetime) -> LineStanding:
     state: State = speaking.state if speaking is not None else "slow" if is_slow else "up"
     return LineStanding(
         id=document["_id"],
+        name=document.get("name") or document["_id"],
+        simulated=bool(document.get("simulated")),
         state=state,
         gate=gate,
         since=speaking.since if speaking is not None else None,

@@ -27,10 +27,15 @@ FAMILIES_KEPT: Final = 8
 
 
 class LineRate(Struct, frozen=True):
-    """What a line tolerates: calls a second, and how many at once after a pause (better half a second's worth)."""
+    """What a line tolerates: calls a second, and how many at once after a pause (better half a second's worth).
+
+    `name` for people; `simulated`: what comes over this line is made up, and whoever sees it is told so.
+    """
 
     rate_per_s: float
     burst: float
+    name: str = ""
+    simulated: bool = False
 
 
 class Granted(Struct, frozen=True):
@@ -140,6 +145,7 @@ def _fill(line: Document, profile: LineRate, now: datetime) -> None:
     usual = {"rate": profile.rate_per_s, "rate_max": profile.rate_per_s, "burst": profile.burst}
     for name, value in {**usual, "tat": _ms(now), "clean_at": now}.items():
         line.setdefault(name, value)
+    line |= {"name": profile.name, "simulated": profile.simulated}
 
 
 def _rated(line: Document, own: Document) -> tuple[Document, ...]:

@@ -21,6 +21,7 @@ def lease_update(
     own = f"families.{family}."
     usual = {"rate": profile.rate_per_s, "rate_max": profile.rate_per_s, "burst": profile.burst}
     defaults = {name: _or(f"${name}", value) for name, value in {**usual, "tat": _ms(now), "clean_at": now}.items()}
+    defaults |= {"name": {"$literal": profile.name}, "simulated": profile.simulated}
     defaults |= {f"families.{family}": _or(f"$families.{family}", {})}
     stages = [{"$set": defaults}, {"$set": {"got": _got(own, n, now)}}, {"$set": {"got.n": _granted(family, now)}}]
     changes: dict[str, Expression] = {}

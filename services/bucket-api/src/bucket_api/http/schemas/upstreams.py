@@ -45,13 +45,15 @@ class Family(Answer):
 
 
 class Upstream(Answer):
-    """One line. `breaker` closed: calls go through; `since`, `closed_until`, `reason`: while it is not up.
+    """One line. `simulated`: what comes over it is made up.
 
-    `error_ratio`: of the calls of the last half minute. `your_share`, `tenants_active`, `units_waiting`: of this firm
+    `breaker` closed: calls go through; `since`, `closed_until`, `reason`: while it is not up. `error_ratio`: of the calls of the last half minute. `your_share`, `tenants_active`, `units_waiting`: of this firm
     and line while the firm has running buckets.
     """
 
     id: str
+    name: str
+    simulated: bool
     state: State
     since: Instant | None
     breaker: Breaker
@@ -135,6 +137,8 @@ def upstream_answer(line: LineStanding, share: Mapping[str, Any] | None) -> Upst
     told = share or {}
     return Upstream(
         id=line.id,
+        name=line.name,
+        simulated=line.simulated,
         state=line.state,
         since=line.since,
         breaker=line.gate.breaker,
