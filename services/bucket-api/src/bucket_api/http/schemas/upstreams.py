@@ -47,8 +47,9 @@ class Family(Answer):
 class Upstream(Answer):
     """One line. `simulated`: what comes over it is made up.
 
-    `breaker` closed: calls go through; `since`, `closed_until`, `reason`: while it is not up. `error_ratio`: of the calls of the last half minute. `your_share`, `tenants_active`, `units_waiting`: of this firm
-    and line while the firm has running buckets.
+    `breaker` closed: calls go through; `since`, `closed_until`, `reason`: while it is not up. `error_ratio`: of the
+    calls of the last half minute. `your_share`, `tenants_active`, `units_waiting`: of this firm and line while the firm
+    has running buckets.
     """
 
     id: str
