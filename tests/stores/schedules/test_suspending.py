@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bucket_api.refusal import Refusal
 from bucket_api.schedules.schedule import Schedule, moment
-from bucket_api.schedules.streaks import Streak
+from bucket_api.schedules.streaks import Streak, after_run
 from bucket_api.schedules.when import Cron
 from bucket_api.scope import TenantScope
 from sync_contracts.outcomes import Code
@@ -124,6 +124,19 @@ async def test_f34_a3_somebody_re_arms_by_hand(world: World) -> None:
     assert await suspended(world, made) == {}
 
 
+async def test_f34_a3_a_re_arm_while_a_run_is_being_counted_is_not_undone(world: World) -> None:
+    made = await failed_ten_times(world)
+    seen = await world.stores.streaks.of(TENANT, made.id)
+    counted = after_run(seen, {FAILING: "otp_required"}, seen[FAILING].run + 1, world.at)
+    assert counted[FAILING].state == "suspended"
+    await world.stores.streaks.release(TENANT, made.id, FAILING[0])
+
+    await world.stores.streaks.save(TENANT, made.id, counted, seen)
+
+    assert await suspended(world, made) == {}
+    assert (await world.stores.streaks.of(TENANT, made.id))[FAILING].n == 0
+
+
 async def test_a_success_in_between_begins_the_row_anew(world: World) -> None:
     made = await world.schedule()
     for _ in range(9):
@@ -156,9 +169,10 @@ async def test_a_row_that_counts_a_newer_run_is_not_written_over(world: World) -
     """Also not by a failure that was told before a success ended the row."""
     streaks, place = world.stores.streaks, FAILING
     newer = Streak(0, 1, 2, 5, "clear", None)
-    await streaks.save(TENANT, "sc_1", {place: newer})
+    await streaks.save(TENANT, "sc_1", {place: newer}, {})
+    late = {place: Streak(3, 1, 2, 4, "counting", "otp_required"), ("c_1", "x"): newer}
 
-    await streaks.save(TENANT, "sc_1", {place: Streak(3, 1, 2, 4, "counting", "otp_required"), ("c_1", "x"): newer})
+    await streaks.save(TENANT, "sc_1", late, {})
 
     assert await streaks.of(TENANT, "sc_1") == {place: newer, ("c_1", "x"): newer}
 

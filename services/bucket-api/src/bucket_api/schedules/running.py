@@ -82,7 +82,7 @@ class ScheduleRuns:
         pages = [page_from(page) async for page in self._buckets.pages(tenant, running.bucket)]
         told = streaks.outcomes(pages, modules)
         after = streaks.after_run(known, told, running.run, int(bucket["results"][-1]["at"]))
-        await self._streaks.save(tenant, schedule.id, after)
+        await self._streaks.save(tenant, schedule.id, after, known)
         for state in ("warned", "suspended"):
             fresh = [p for p, s in after.items() if s.state == state and (p not in known or known[p].state != state)]
             if fresh:

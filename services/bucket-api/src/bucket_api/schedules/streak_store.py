@@ -41,9 +41,11 @@ class StreakStore:
         found = self._streaks.find(tenant.only({"schedule": schedule}))
         return {(d["client"], d["module"]): from_document(d, Streak) async for d in found}
 
-    async def save(self, tenant: TenantScope, schedule: str, streaks: Mapping[Place, Streak]) -> None:
-        """Store rows, each unless a newer run was counted in it."""
-        writes = [_write(tenant, schedule, place, streak) for place, streak in streaks.items()]
+    async def save(
+        self, tenant: TenantScope, schedule: str, streaks: Mapping[Place, Streak], seen: Mapping[Place, Streak]
+    ) -> None:
+        """Store rows, each unless a newer run was counted in it, or it was re-armed since it was `seen`."""
+        writes = [_write(tenant, schedule, place, streak, seen.get(place)) for place, streak in streaks.items()]
         for start in range(0, len(writes), BATCH):
             try:
                 await self._streaks.bulk_write(writes[start : start + BATCH], ordered=False)
@@ -103,9 +105,10 @@ class StreakStore:
         await self._streaks.delete_many(tenant.only({"schedule": schedule}))
 
 
-def _write(tenant: TenantScope, schedule: str, place: Place, streak: Streak) -> UpdateOne:
-    """An insert meets the id of a row that counts a newer run, and fails."""
+def _write(tenant: TenantScope, schedule: str, place: Place, streak: Streak, seen: Streak | None) -> UpdateOne:
+    """An insert meets the id of a row that counts a newer run or begins anew, and fails."""
     client, module = place
     fields = {**to_document(streak), "schedule": schedule, "client": client, "module": module}
-    wanted = tenant.only({"_id": f"{schedule}:{client}:{module}", "run": {"$lt": streak.run}})
+    same = {"n": seen.n, "state": seen.state} if seen else {}
+    wanted = tenant.only({"_id": f"{schedule}:{client}:{module}", "run": {"$lt": streak.run}, **same})
     return UpdateOne(wanted, {"$set": fields}, upsert=True)
