@@ -49,7 +49,7 @@ class UpstreamStore:
         if family is None:
             part = {"$divide": [limit_per_s, {"$ifNull": ["$rate_max", limit_per_s]}]}
             limits["burst"] = {"$max": [1.0, {"$multiply": [{"$ifNull": ["$burst", 1.0]}, part]}]}
-        limits |= {f"{path}clean_at": "$$NOW", f"{path}limit_by": by, f"{path}limit_at": "$$NOW"}
+        limits |= {f"{path}clean_at": "$$NOW", f"{path}limit_by": {"$literal": by}, f"{path}limit_at": "$$NOW"}
         changed = await self._upstreams.update_one({"_id": line_id}, [{"$set": limits}])
         return bool(changed.matched_count)
 
