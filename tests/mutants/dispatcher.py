@@ -33,7 +33,7 @@ def mark_first(patch: Patch) -> None:
 def no_memory(patch: Patch) -> None:
     """Nothing is remembered of what was sent."""
 
-    def note(_self: Memory, _key: PageKey, _tenant: str, _v: int, _taken: Iterable[Take], now_ms: int) -> int:
+    def note(_self: Memory, _key: PageKey, _v: int, _taken: Iterable[Take], now_ms: int) -> int:
         return now_ms
 
     patch.setattr(Memory, "note", note)
@@ -52,9 +52,9 @@ def memory_no_expiry(patch: Patch) -> None:
 def memory_by_unit(patch: Patch) -> None:
     """The memory holds a unit, not an attempt of it."""
 
-    def blocked(image: PageImage, held: Mapping[Address, Entry], limit: int, now_ms: int) -> Taken:
+    def blocked(image: PageImage, held: Mapping[Address, Entry], limit: int, now_ms: int, **options: Any) -> Taken:
         whole = {address: replace(entry, attempt=10**9) for address, entry in held.items()}
-        return take(image, whole, limit, now_ms)
+        return take(image, whole, limit, now_ms, **options)
 
     def reflect(self: Memory, key: PageKey, v: int, waiting: Mapping[Address, int]) -> None:
         if (page := self._pages.get(key)) is not None and v >= page.v:

@@ -10,13 +10,21 @@ from msgspec import Struct
 
 from tests.mutants.table import Mutant
 from tests.simulation.run import simulate
+from tests.simulation.shape import shape_of
 
 
 class Noticed(Struct, frozen=True):
-    """What was said, by which seed or test; `seconds` until then."""
+    """What was said, by which seed or test; `seconds` until then, of the processor where the simulation said it."""
 
     said: str
     seconds: float
+
+
+_MISFIT = re.compile(r"\b(TypeError|AttributeError|NameError|NotImplementedError)\(")
+
+
+class PatchMisfit(Exception):
+    """The code has changed and the patch does not fit it any more: what was noticed is the patch, not the guard."""
 
 
 def hunt(mutant: Mutant, budget_s: float, first: int = 1) -> Noticed | None:
@@ -25,13 +33,18 @@ def hunt(mutant: Mutant, budget_s: float, first: int = 1) -> Noticed | None:
 
 
 def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | None:
-    began, seed = time.monotonic(), first
+    began, seed = time.process_time(), first
     with pytest.MonkeyPatch.context() as patch:
         mutant.remove(patch)
-        while time.monotonic() - began < budget_s:
+        while time.process_time() - began < budget_s:
+            if mutant.narrow and shape_of(seed).kind != "narrow":
+                seed += 1
+                continue
             outcome = simulate(seed)
+            if misfits := [death for death in outcome.deaths if _MISFIT.search(death)]:
+                raise PatchMisfit(f"{mutant.name}: {misfits[0]}")
             if outcome.violations:
-                return Noticed(f"seed {seed}: {outcome.violations[0]}", time.monotonic() - began)
+                return Noticed(f"seed {seed}: {outcome.violations[0]}", time.process_time() - began)
             seed += 1
     return None
 

@@ -11,13 +11,26 @@ from tests.mutants import aggregator, dispatcher, elsewhere, worker
 Removal = Callable[[pytest.MonkeyPatch], None]
 
 
+RARE: Final = frozenset(
+    {"sweep_stale", "sel_local", "sel_stale", "superseded_no_barrier", "fence_local", "fence_no_by"}
+)
+
+
 class Mutant(Struct, frozen=True):
-    """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise."""
+    """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise.
+
+    `narrow`: only runs in which few units meet many faults can.
+    """
 
     name: str
     remove: Removal
     guard: str
     tests: tuple[str, ...] = ()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether other runs would be a waste."""
+        return self.name in RARE
 
     @property
     def tier(self) -> str:

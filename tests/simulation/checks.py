@@ -44,6 +44,7 @@ class Checks:
         self._excused: set[tuple[str, int, int]] = set()
         self._judged: dict[tuple[str, int], int] = {}
         self._needed: dict[str, int] = {}
+        self._fence_of: dict[tuple[str, int], tuple[str, str]] = {}
         self._clock = 0
         world.replica.watchers.append(self._durable)
         world.log.watchers.append(self._written)
@@ -199,10 +200,17 @@ class Checks:
             )
 
     def _dataset_changed(self, key: str, before: Document, after: Document) -> None:
-        """I4: data that a success rests on is never replaced by data fetched before that attempt was commanded."""
+        """I4: data that a success rests on is never replaced by data fetched before that attempt was commanded.
+
+        F1: a fence is held by one delivery, so nothing else is ever stored under it.
+        """
         now, needed = int(after.get("marker") or 0), self._needed.get(key, 0)
         if now < needed:
             self._sim.broken(f"I4 {key}: replaced by version {now} of the portal, {needed} was promised")
+        if (after.get("ver"), after.get("marker")) != (before.get("ver"), before.get("marker")):
+            holder = (after["ver"], after["marker"])
+            if self._fence_of.setdefault((key, after["fence"]), holder) != holder:
+                self._sim.broken(f"F1 {key}: fence {after['fence']} was held by two deliveries")
         if after["fence"] < before.get("fence", 0):
             self._sim.broken(f"I4 {key}: fence {before['fence']} was replaced by {after['fence']}")
 

@@ -48,7 +48,7 @@ class Faults:
             (self.offset_reset, 1),
         ]
         if narrow:
-            kinds.append((self.split, 4))
+            kinds += [(self.split, 4), (self.split_workers, 4)]
         if self._world.shape.lossy:
             kinds += [(self.lose_record, 2), (self.black_hole, 4), (self.cut_log, 1), (self.undecodable, 2)]
         return kinds
@@ -109,8 +109,15 @@ class Faults:
 
     async def split(self) -> None:
         """Two aggregators work on the same shards, and go on doing so."""
-        if process := self._one([one for one in self._world.alive("aggregator") if not one.stopped]):
-            self._count("split aggregators")
+        self._split("aggregator")
+
+    async def split_workers(self) -> None:
+        """Two workers run the same commands, and go on doing so."""
+        self._split("worker")
+
+    def _split(self, role: str) -> None:
+        if process := self._one([one for one in self._world.alive(role) if not one.stopped]):
+            self._count(f"split {role}")
             self._world.watching.consumers[process.name].go_deaf(60.0)
 
     def _wake(self, process: Process) -> None:

@@ -33,6 +33,8 @@ HARSH: Final = Moods(
     slow_s=25.0,
 )
 """Most units fail, so that users retry again and again."""
+OPEN: Final = Moods({OutcomeClass.TRANSIENT: 0.1, OutcomeClass.OTP_REQUIRED: 0.15}, slow=0.2, slow_s=8.0, changes=0.9)
+"""Most calls bring data, and it is nearly always other data than before."""
 BORN_MS: Final = int(EPOCH_S * 1000)
 ROLES: Final = ("dispatcher", "aggregator", "worker")
 
@@ -87,17 +89,18 @@ def shape_of(seed: int) -> Shape:
         ),
         timing=timing,
         pace=NARROW if narrow else WIDE,
-        moods=Moods() if kind == "quiet" else HARSH if narrow else FAULTY,
+        moods=Moods() if kind == "quiet" else rng.choice((HARSH, OPEN)) if narrow else FAULTY,
         lossy=lossy,
         actions=rng.random() < (0.8 if narrow else 0.4),
         force=rng.random() < (0.9 if narrow else 0.6),
-        processes={role: rng.choice((1, 2, 2, 3)) for role in ROLES} | ({"aggregator": 3} if narrow else {}),
+        processes={role: rng.choice((1, 2, 2, 3)) for role in ROLES}
+        | ({"aggregator": 3, "worker": 3} if narrow else {}),
     )
 
 
 def _plan(rng: random.Random, number: int, *, narrow: bool) -> Plan:
     columns = rng.choice((1, 2, 3))
-    clients = rng.choice((1, 2, 3, 4) if narrow else (3, 5, 8, 20, 40))
+    clients = rng.choice((1, 3, 6) if narrow else (3, 5, 8, 20, 40))
     tenant = rng.choice(("t_one", "t_one", "t_two"))
     names = [{"module": module, "period": "2026-10"} for module in MODULES[:columns]]
     changes: dict[str, Any] = {"columns": names, "deadline_at": BORN_MS + 72 * 3_600_000}
