@@ -16,6 +16,8 @@ from tests.support.running_stack import RunningStack
 Json = dict[str, Any]
 TOLERANT = {"gsp_per_s": 1_000, "gsp_burst": 1_000, "gstin_concurrency": 4}
 OPENS_WITHIN_S = 60.0
+FAILING = 0.75
+"""Of calls, drawn at random: clearly above the share that closes a gate, or chance decides whether it does."""
 IN_FLIGHT_S = 2.0
 """A call that had its permit when the gate closed has ended by then."""
 
@@ -40,7 +42,7 @@ def test_f18_a1_and_a4_an_outage_stops_calls_spends_no_attempt_and_ends_by_itsel
     practice.take_on(registrations(120), sessions=False)
     before = len(line.outages())
     began_s = narrow.sandbox.now()
-    with narrow.sandbox.outage(0.6, surface="public"):
+    with narrow.sandbox.outage(FAILING, surface="public"):
         bucket_id = practice.start("return_register")
         line.when(lambda _: line.family("public")["breaker"] == "open", OPENS_WITHIN_S, what="the gate closes")
         opened_s = narrow.sandbox.now()
