@@ -17,13 +17,12 @@ from typing import Final
 from local_stack.tools import checkout
 from rich.console import Console
 
-from tests.chaos import kafka, kills, lost, mongo, network, pauses, replay, wishes
+from tests.chaos import clocks, kafka, kills, limits, lost, mongo, network, pauses, poison, replay, wishes
 from tests.chaos.ledger import GUARDS, Ledger, shown
 from tests.chaos.scene import Family, play
 
-FAMILIES: Final[Mapping[str, Family]] = {
-    module.FAMILY.name: module.FAMILY for module in (kills, pauses, mongo, kafka, network, replay, lost, wishes)
-}
+MODULES: Final = (kills, pauses, mongo, kafka, network, replay, lost, poison, limits, clocks, wishes)
+FAMILIES: Final[Mapping[str, Family]] = {module.FAMILY.name: module.FAMILY for module in MODULES}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """The network between the services and Kafka, MongoDB or the portal is bad for a while, in six ways."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.support.eventually import eventually_blocking
 from tests.support.proxy import Cut, Delay, HalfOpen, NetworkFault, OneWayCut, Proxy, Resets, Slow
 
 PORTAL: Final = "portal"
+SERVERS: Final = (KAFKA, MONGOD, PORTAL)
 BAD_S: Final = 20.0
 GATE_DEADLINE_S: Final = 300.0
 REPEATS: Final = 4 * IN_FLIGHT_OF_A_WORKER + DISPATCH_BATCH
@@ -38,6 +39,11 @@ def be_bad(server: str, fault: NetworkFault, scene: Scene, *, seconds: float = B
         scene.hold(seconds)
     if proxy.hit == before:
         scene.violations.append(f"{type(fault).__name__} before {server} met no traffic")
+
+
+def briefly(server: str, seconds: float) -> Callable[[Scene], None]:
+    """A half open network for a short while."""
+    return partial(be_bad, server, HalfOpen(), seconds=seconds)
 
 
 def await_calls(scene: Scene) -> None:
@@ -70,7 +76,7 @@ FAMILY: Final = Family(
     "network",
     tuple(
         Fault(f"network to {server}: {name}", 1, partial(be_bad, server, way), REPEATS)
-        for server in (KAFKA, MONGOD, PORTAL)
+        for server in SERVERS
         for name, way in WAYS.items()
     ),
     wired,

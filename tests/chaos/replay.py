@@ -13,6 +13,7 @@ from tests.chaos.scene import Family, Fault, Scene, plain_scene
 from tests.support import topic_surgery
 
 READERS: Final = ((WORKER_GROUP, COMMANDS.name), (AGGREGATOR_GROUP, EVENTS.name))
+REPEATS: Final = 2 * IN_FLIGHT_OF_A_WORKER
 WINDOW: Final = 500
 """Commands that may be in flight over all tenants: each may be carried out once more when it is read again."""
 Json = dict[str, Any]
@@ -87,10 +88,10 @@ def _set_back(scene: Scene) -> None:
 FAMILY: Final = Family(
     "replay",
     (
-        Fault("offsets set to zero", 1, offsets_to_zero, 2 * IN_FLIGHT_OF_A_WORKER),
+        Fault("offsets set to zero", 1, offsets_to_zero, REPEATS),
         Fault("topics copied onto themselves", 1, copy_topics, WINDOW),
-        Fault("partitions doubled", 1, double_partitions, 2 * IN_FLIGHT_OF_A_WORKER),
-        Fault("offsets set to zero again", 1, offsets_to_zero, 2 * IN_FLIGHT_OF_A_WORKER),
+        Fault("partitions doubled", 1, double_partitions, REPEATS),
+        Fault("offsets set to zero again", 1, offsets_to_zero, REPEATS),
     ),
     plain_scene,
     at_end=replayed_after_the_end,

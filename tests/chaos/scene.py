@@ -43,6 +43,8 @@ class Scene:
     share: float = 1.0
     """Of a whole run's counts and times."""
     counts: Counter[str] = field(default_factory=Counter)
+    refused: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """Records broken on purpose: topic, partition and offset, and the reason that their dead letters must have."""
     kept: dict[str, list[ConsumerRecord]] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     """What stands between the services and a server, by the server's name; most families have none."""
@@ -92,6 +94,8 @@ class Family:
     scene: Callable[[Path], AbstractContextManager[Scene]]
     verdicts: frozenset[str] = frozenset({"complete"})
     at_end: Callable[[Scene], None] = lambda _: None
+    before_end: Callable[[Scene], None] = lambda _: None
+    """Done when the last fault is over, before the buckets are waited for."""
     strict_calls: bool = True
     """Whether repeated portal calls are counted against `extra_calls`."""
 
@@ -119,9 +123,10 @@ def play(family: Family, folder: Path, ledger: Ledger, say: Callable[[str], None
         for fault in family.faults:
             ledger.classes.append(_injected(fault, scene, max(1, round(fault.times * share)), say))
         scene.wait_ready()
-        ended = scene.load.end()
+        family.before_end(scene)
+        scene.load.end()
         family.at_end(scene)
-        violations, counts = judged(scene, family, ended)
+        violations, counts = judged(scene, family)
         scene.sampler.look()
         ledger.fired(scene.sampler.fired)
         ledger.counts.update(counts)
@@ -142,7 +147,7 @@ def _injected(fault: Fault, scene: Scene, times: int, say: Callable[[str], None]
     return Class(fault.name, times, times, time.monotonic() - began)
 
 
-def judged(scene: Scene, family: Family, ended: Sequence[Json]) -> tuple[list[str], Counter[str]]:
+def judged(scene: Scene, family: Family) -> tuple[list[str], Counter[str]]:
     """What the run broke: the auditor's sentences, buckets without a good end, calls that nothing explains."""
     report = audited(scene.running, scene.load.clients, earlier=scene.kept)
     violations = [*scene.violations, *report.violations]

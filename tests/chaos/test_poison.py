@@ -14,6 +14,7 @@ from sync_contracts.events import Succeeded
 from sync_contracts.outcomes import Code
 from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 
+from tests.chaos.poison import UNREADABLE
 from tests.support.eventually import eventually_blocking
 from tests.support.faulty_runs import Disturbed
 from tests.support.practices import Practice
@@ -26,16 +27,6 @@ Json = dict[str, Any]
 DEEP = b'{"v":1,"deep":' + b"[" * 600 + b"]" * 600 + b"}"
 Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""
-UNREADABLE = {
-    "bytes that no JSON begins with": (b"\xc3\x28" + bytes(range(256)), "UNDECODABLE"),
-    "no bytes": (b"", "UNDECODABLE"),
-    "a string cut off": (b'{"v":1,"tenant":"t_', "UNDECODABLE"),
-    "no UTF-8": (b'{"v":1,"type":"SUCCEEDED","tenant":"\xff\xfe"}', "UNDECODABLE"),
-    "a number": (b"42", "SCHEMA"),
-    "another version": (b'{"v":99,"type":"SUCCEEDED"}', "SCHEMA"),
-    "far too large": (b'{"v":1,"pad":"' + b"x" * 40_000 + b'"}', "TOO_LARGE"),
-}
-"""Values that neither topic can hold, with the reason of their dead letters."""
 
 
 @dataclass(frozen=True)
