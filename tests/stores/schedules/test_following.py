@@ -47,6 +47,22 @@ async def test_f34_a4_a_moved_day_moves_the_schedules_of_the_firm_and_no_others(
     assert await world.database["calendar_days"].count_documents({}) == 0
 
 
+async def test_a_day_that_cannot_be_followed_holds_no_other_firm_and_no_schedule(world: World) -> None:
+    """One schedule of theirs has been written in a way that nobody here can read."""
+    mine, theirs = await world.schedule(when=FROM_THE_14TH), TenantScope("t_two")
+    broken = await world.schedule(theirs, when=FROM_THE_14TH)
+    await world.database["schedules"].update_one({"_id": broken.id}, {"$set": {"window_s": "two hours"}})
+    before = await starts(world, mine)
+    await move(world, date(2026, 12, 17), theirs)
+    await move(world, date(2026, 12, 17))
+
+    tick = await world.scheduler().tick()
+
+    assert tick.failed == 1
+    assert await starts(world, mine) == [(before[0] or 0) + 3 * DAY_MS]
+    assert [day.tenant_id for day in await world.stores.calendars.unapplied(10)] == ["t_two"], "it is tried again"
+
+
 async def test_a_day_that_was_moved_again_while_schedules_followed_is_followed_again(world: World) -> None:
     mine = await world.schedule(when=FROM_THE_14TH)
     before = await starts(world, mine)

@@ -1,5 +1,6 @@
 """Days of the tax calendar that a tenant has moved, in MongoDB. A moved day is stored first, then schedules follow."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -54,9 +55,10 @@ class CalendarStore:
         stored = await self._days.find_one_and_update(wanted, change, upsert=True, return_document=ReturnDocument.AFTER)
         return from_document(stored, MovedDay)
 
-    async def unapplied(self, limit: int) -> list[MovedDay]:
-        """Moved days of all tenants that schedules have not followed."""
-        found = await self._days.find({"unapplied": True}).limit(limit).to_list(limit)
+    async def unapplied(self, limit: int, held: Sequence[str] = ()) -> list[MovedDay]:
+        """Moved days of all tenants that schedules have not followed, without those that are held."""
+        wanted = {"unapplied": True, "_id": {"$nin": list(held)}}
+        found = await self._days.find(wanted).limit(limit).to_list(limit)
         return [from_document(document, MovedDay) for document in found]
 
     async def applied(self, tenant: TenantScope, day: MovedDay) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from bucket_api.schedules import decisions, watches
 from bucket_api.schedules.calendar import Calendar
 from bucket_api.schedules.calendar_store import MovedDay
+from bucket_api.schedules.holding import Holding
 from bucket_api.schedules.schedule import Schedule
 from bucket_api.schedules.store import tenant_of
 from bucket_api.schedules.stores import Stores
@@ -24,11 +25,11 @@ class Following:
         self._schedules = stores.schedules
         self._watches = stores.watches
 
-    async def follow(self) -> int:
+    async def follow(self, holding: Holding) -> int:
         """Apply some days that were not; how many."""
-        found = await self._calendars.unapplied(AT_ONCE)
+        found = await self._calendars.unapplied(AT_ONCE, holding.ids())
         for day in found:
-            await self.apply(day)
+            await holding.guarded(day.id, self.apply(day))
         return len(found)
 
     async def apply(self, day: MovedDay) -> None:

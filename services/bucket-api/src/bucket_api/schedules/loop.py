@@ -58,7 +58,7 @@ class Scheduler:
     async def tick(self) -> Tick:
         """One step. Raises `PyMongoError` while the database is away; nothing is half done then."""
         failed = self._holding.failed
-        await self._following.follow()
+        await self._following.follow(self._holding)
         released = await self._releasing.release() if self._is_time("release", RELEASE_EVERY_MS) else 0
         if self._is_time("settle", SETTLE_EVERY_MS):
             await self._settle()
