@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import b0, b0s, b1, b2, b3, f1, f2, f4, f5
+from tests.bench import b0, b0s, b1, b2, b3, f1, f2, f3, f4, f5
 from tests.bench.processes import load
 from tests.bench.results import Figure, results_file, save, show
 
@@ -23,6 +23,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[int], Coroutine[Any, Any, list[Figure]]
     "b3": b3.measure,
     "f1": f1.measure,
     "f2": f2.measure,
+    "f3": f3.measure,
     "f4": f4.measure,
     "f5": f5.measure,
 }
