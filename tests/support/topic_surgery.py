@@ -1,5 +1,6 @@
 """What accidents do to topics and groups: offsets set back, records copied or deleted, partitions added."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,6 +17,7 @@ from tests.support.topic_reading import read_topic
 
 EMPTY_GROUP_DEADLINE_S: Final = 120.0
 """Static members stay in their group until its session time-out."""
+AGAIN_S: Final = 1.0
 CONSUMED_DEADLINE_S: Final = 180.0
 
 
@@ -30,6 +32,7 @@ async def set_back(bootstrap: str, group: str, topic: str) -> None:
             try:
                 await reader.commit(begins)
             except KafkaError:  # the group still has members
+                await asyncio.sleep(AGAIN_S)
                 return False
             return True
 
