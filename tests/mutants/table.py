@@ -15,6 +15,9 @@ RARE: Final = frozenset(
     {"sweep_stale", "sel_local", "sel_stale", "superseded_no_barrier", "fence_local", "fence_no_by"}
 )
 
+"""What only narrow runs can meet. Nobody has noticed these yet in minutes of looking: `sel_local`,
+`superseded_no_barrier`, `fence_local`, `client_value`; each needs a roll-back between two steps of two processes."""
+
 
 class Mutant(Struct, frozen=True):
     """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise.
@@ -67,7 +70,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "complete_no_round",
         "complete_no_applied",
         "cancel_overwrites",
-        "sweep_stale",
         "pause_is_cancel",
         "reopen_same",
         "reopen_plus_one",
@@ -100,6 +102,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "client_value",
         "reset_latest",
     ),
+    _mutant(aggregator.sweep_stale, "tests/unit/aggregator/test_simulated_bucket.py"),
     _mutant(aggregator.sel_early, "tests/unit/aggregator/test_simulated_bucket.py"),
     _mutant(elsewhere.id_without_plan, "tests/stores/api/test_creation.py"),
     _mutant(elsewhere.compare_id, "tests/stores/api/test_creation.py"),
