@@ -261,6 +261,18 @@ async def test_an_error_in_one_watch_does_not_stop_the_others(world: World) -> N
     assert len(await again_of(world, other)) == 1
 
 
+async def test_a_watch_that_only_a_newer_version_can_read_stops_no_other(world: World) -> None:
+    bucket, watch = await watched(world)
+    theirs = {"_id": "b_newer:0", "tenant_id": "t_one", "state": "watching", "next_at": 1, "clients": "all"}
+    await world.database["rearm_watches"].insert_one(dict(theirs))
+    world.at = watch.next_at
+
+    await world.scheduler().tick()
+
+    assert len(await again_of(world, bucket)) == 1
+    assert await world.database["rearm_watches"].find_one({"_id": "b_newer:0"}) == theirs
+
+
 async def test_f34_a4_a_moved_publication_moves_the_try(world: World) -> None:
     bucket, watch = await watched(world)
     day = await world.stores.calendars.put(

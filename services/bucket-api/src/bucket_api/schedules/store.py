@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from msgspec import ValidationError
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 RUNNING_AT_ONCE: Final = 1_000
+T = TypeVar("T")
 
 
 class ScheduleStore:
@@ -67,22 +68,23 @@ class ScheduleStore:
         """Schedules of all tenants with something to do, the oldest first, without those that are held."""
         wanted = {"next_at": {"$lte": now_ms}, "_id": {"$nin": list(held)}}
         query = {**wanted, "$or": [{"enabled": True}, {"pending": {"$exists": True}}]}
-        return _readable(await self._schedules.find(query).sort("next_at", 1).limit(limit).to_list(limit))
+        return readable(await self._schedules.find(query).sort("next_at", 1).limit(limit).to_list(limit), Schedule)
 
     async def running(self, held: Sequence[str] = ()) -> list[Schedule]:
         """Schedules of all tenants with a bucket whose results are not counted, without those that are held."""
         query = {"running.bucket": {"$exists": True}, "_id": {"$nin": list(held)}}
-        return _readable(await self._schedules.find(query).limit(RUNNING_AT_ONCE).to_list(RUNNING_AT_ONCE))
+        found = await self._schedules.find(query).limit(RUNNING_AT_ONCE).to_list(RUNNING_AT_ONCE)
+        return readable(found, Schedule)
 
 
-def _readable(documents: Sequence[dict[str, Any]]) -> list[Schedule]:
-    """A schedule that a newer version has written in a way unknown here is left to that version."""
+def readable(documents: Sequence[dict[str, Any]], kind: type[T]) -> list[T]:
+    """What a newer version has written in a way unknown here is left to that version."""
     found = []
     for document in documents:
         try:
-            found.append(from_document(document, Schedule))
+            found.append(from_document(document, kind))
         except ValidationError:
-            log.warning("unreadable", extra={"action": "leave", "schedule": document["_id"]})
+            log.warning("unreadable", extra={"action": "leave", "left": document["_id"]})
     return found
 
 

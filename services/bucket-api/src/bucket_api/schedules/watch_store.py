@@ -10,6 +10,7 @@ from sync_contracts.buckets import Status
 from sync_contracts.outcomes import Code
 
 from bucket_api.schedules.schedule import from_document, to_document
+from bucket_api.schedules.store import readable
 from bucket_api.schedules.watches import Watch, WatchState
 from bucket_api.scope import TenantScope
 
@@ -90,7 +91,7 @@ class WatchStore:
     async def of_period(self, tenant: TenantScope, period: str) -> list[Watch]:
         """Open watches of a tenant for a month."""
         query = tenant.only({"period": period, "state": {"$in": ["watching", "asking"]}})
-        return [_watch(document) async for document in self._watches.find(query)]
+        return [from_document(document, Watch) async for document in self._watches.find(query)]
 
     async def obtained(self, tenant: TenantScope, watch: Watch) -> set[str]:
         """Clients whose data is there meanwhile, by whatever bucket."""
@@ -102,12 +103,8 @@ class WatchStore:
         return {document["client"] async for document in found}
 
     async def _in_state(self, state: WatchState, more: dict[str, Any], limit: int) -> list[Watch]:
-        found = self._watches.find({"state": state, **more}).sort("next_at", 1).limit(limit)
-        return [_watch(document) async for document in found]
-
-
-def _watch(document: dict[str, Any]) -> Watch:
-    return from_document({name: value for name, value in document.items() if name != "expires_at"}, Watch)
+        found = await self._watches.find({"state": state, **more}).sort("next_at", 1).limit(limit).to_list(limit)
+        return readable(found, Watch)
 
 
 def _expiry(watch: Watch) -> datetime:
