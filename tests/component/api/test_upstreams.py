@@ -106,6 +106,16 @@ async def test_an_operator_changes_the_limit_and_the_burst_goes_with_it(api: Api
     assert of_family.json()["rate"]["limit_per_s"] == 40.0
 
 
+async def test_a_limit_that_is_given_back_gives_back_the_burst(api: Api) -> None:
+    await keep(api)
+    operator = api.caller("t_operator", "upstreams:admin")
+    for limit_per_s in (1, 20):
+        await operator.patch(f"/v1/upstreams/{LINE}", json={"limit_per_s": limit_per_s})
+    stored = await api.database["upstreams"].find_one({"_id": LINE})
+    assert stored is not None
+    assert (stored["rate"], stored["burst"]) == (20.0, pytest.approx(10.0))
+
+
 @pytest.mark.parametrize("body", [{"limit_per_s": 0}, {"limit_per_s": -1}, {}, {"limit_per_s": 5, "family": "gst"}])
 async def test_a_limit_that_makes_no_sense_is_refused(api: Api, body: dict[str, Any]) -> None:
     await keep(api)

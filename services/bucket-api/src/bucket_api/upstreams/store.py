@@ -48,7 +48,7 @@ class UpstreamStore:
         limits: dict[str, Any] = {f"{path}rate": limit_per_s, f"{path}rate_max": limit_per_s}
         if family is None:
             part = {"$divide": [limit_per_s, {"$ifNull": ["$rate_max", limit_per_s]}]}
-            limits["burst"] = {"$max": [1.0, {"$multiply": [{"$ifNull": ["$burst", 1.0]}, part]}]}
+            limits["burst"] = {"$multiply": [{"$ifNull": ["$burst", 1.0]}, part]}
         limits |= {f"{path}clean_at": "$$NOW", f"{path}limit_by": {"$literal": by}, f"{path}limit_at": "$$NOW"}
         changed = await self._upstreams.update_one({"_id": line_id}, [{"$set": limits}])
         return bool(changed.matched_count)
