@@ -3,7 +3,7 @@
 The line is narrowed for these stories, so that a window of calls is small beside the work of a big firm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -26,13 +26,18 @@ EACH = 45
 
 
 @pytest.fixture(scope="module", autouse=True)
-def narrow_line(running: RunningStack) -> Iterator[None]:
+def narrowed(running: RunningStack) -> Iterator[Callable[[float], None]]:
+    """The line is narrow; what is given sets another limit."""
     operator = running.practice("operator").colleague("operator")
     usual = operator.get(LINE)["rate"]["limit_per_s"]
+
+    def limit(per_s: float) -> None:
+        operator.request("PATCH", LINE, json={"limit_per_s": per_s})
+
     with operator:
-        operator.request("PATCH", LINE, json={"limit_per_s": RATE_PER_S})
-        yield
-        operator.request("PATCH", LINE, json={"limit_per_s": usual})
+        limit(RATE_PER_S)
+        yield limit
+        limit(usual)
 
 
 def firm(running: RunningStack, name: str, clients: int, *, sessions: bool = False) -> Practice:
@@ -74,11 +79,16 @@ def test_f19_a1_a_small_firm_behind_a_big_one_ends_within_twice_its_own_calls_an
     assert seen[-1] <= 2 * 50 + 2 * WINDOW
 
 
-def test_f19_a3_firms_are_served_evenly_and_a_newcomer_within_two_windows(running: RunningStack) -> None:
+def test_f19_a3_firms_are_served_evenly_and_a_newcomer_within_two_windows(
+    running: RunningStack, narrowed: Callable[[float], None]
+) -> None:
+    """The line is all but closed until all have started, or the first would be at its end before the last begins."""
     firms = [firm(running, f"firm{number}", EACH) for number in range(8)]
     newcomer = firm(running, "newcomer", 5)
-    begun_s = running.sandbox.now()
+    narrowed(1)
     buckets = [practice.start(REGISTER) for practice in firms]
+    begun_s = running.sandbox.now()
+    narrowed(RATE_PER_S)
     at_s = running.sandbox.now()
     newcomer.ended(newcomer.start(REGISTER))
     for practice, bucket_id in zip(firms, buckets, strict=True):
@@ -107,7 +117,7 @@ def test_f19_a4_two_persons_of_one_firm_share_its_part_evenly(running: RunningSt
     own = [place for place, call in enumerate(calls, 1) if call.gstin in hers]
     meanwhile = own[-1] - own[0] + 1
     assert len(own) == len(hers)
-    assert 0.4 <= len(hers) / meanwhile < 1, "of the firm's calls from her first to her last"
+    assert 1 / 3 <= len(hers) / meanwhile < 1, "were all buckets alike, it would be a quarter"
 
 
 def test_f41_a2_a_paused_bucket_holds_no_share_of_the_line(running: RunningStack) -> None:
