@@ -254,3 +254,14 @@ async def test_a_big_tenant_does_not_keep_a_small_one_waiting() -> None:
     world.now_ms += 1_000
     await dispatcher.tick(world.now_ms)
     assert sum(c.tenant == "t_small" for c in world.commands) == 5
+
+
+async def test_a_clock_that_goes_back_stops_no_dispatch() -> None:
+    world = PageWorld()
+    world.add("b_1", clients=3)
+    dispatcher = dispatcher_in(world)
+    world.now_ms += 3_600_000
+    assert await run_until_idle(world, dispatcher) == 3
+    world.now_ms -= 3_600_000
+    world.add("b_2", clients=4)
+    assert await run_until_idle(world, dispatcher) == 4

@@ -136,6 +136,10 @@ class Backlog:
             return True
         return now_ms >= self._scanned_at + (SCAN_EVERY_MS if self.runs else SCAN_RESTING_MS)
 
+    def look_at_once(self) -> None:
+        """Scan at the next occasion, whatever was planned."""
+        self._scanned_at, self._next_scan_at = None, 0
+
     def scan_begins(self) -> None:
         """Whatever touches the bucket from now on may not be in the scan."""
         self.touched = False

@@ -77,7 +77,7 @@ class Dispatcher:
         self._others: Sequence[ActiveBucket] = ()
         self._backlogs: dict[str, Backlog] = {}
         self._images: OrderedDict[tuple[str, int], PageImage] = OrderedDict()
-        self._refresh_at = self._send_at = self._known = 0
+        self._refresh_at = self._send_at = self._known = self._ticked_at = 0
 
     def own(self, shards: Iterable[int]) -> None:
         """From now on dispatch for these shards only. The memory of others is kept: they may come back."""
@@ -97,6 +97,9 @@ class Dispatcher:
 
     async def tick(self, now_ms: int) -> Tick:
         """One step at `now_ms` (epoch). Raises what the source raises; nothing is half done then."""
+        if now_ms < self._ticked_at:
+            self._look_at_once()
+        self._ticked_at = now_ms
         if self._shards != self._wanted_shards:
             self._shards, self._refresh_at = self._wanted_shards, 0
         if not self._shards:
@@ -113,6 +116,12 @@ class Dispatcher:
         if demands is None:
             return Tick(again=False, closed=True)
         return await self._dispatch(demands, now_ms)
+
+    def _look_at_once(self) -> None:
+        """The clock went back: what was to be done at a time of before would wait for it."""
+        self._refresh_at = self._send_at = 0
+        for backlog in self._backlogs.values():
+            backlog.look_at_once()
 
     def standing(self, now_ms: int) -> Standing:
         """Shares, lines and the oldest due unit, as far as this process serves them."""
