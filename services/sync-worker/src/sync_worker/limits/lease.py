@@ -138,10 +138,9 @@ class FamilyLimit:
             asked_at = self._clock_s()
             match await self._leased():
                 case Granted() as granted:
-                    starts_at = asked_at + granted.start_in_ms / 1000
+                    await asyncio.sleep(granted.start_in_ms / 1000)  # given up meanwhile: nobody may start earlier
                     self._permits, self._probes = granted.n, granted.probes
-                    self._valid_until = starts_at + granted.slot_ms / 1000
-                    await asyncio.sleep(max(0.0, granted.start_in_ms / 1000))
+                    self._valid_until = asked_at + (granted.start_in_ms + granted.slot_ms) / 1000
                 case Closed() as closed:
                     return await self._refused(closed)
                 case later:
