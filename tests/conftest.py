@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.support.servers"]
 
-# Never a verdict on time: a loaded machine makes examples slow, not wrong.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# Never a verdict on time: a loaded machine makes examples slow, not wrong. The same examples in every run, so that a
+# change is judged by what it changes.
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
