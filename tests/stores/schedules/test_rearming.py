@@ -125,7 +125,7 @@ async def test_f40_a1_what_is_still_not_there_is_asked_for_daily_until_the_windo
                 await world.end(small["_id"], two_missing)
         await world.scheduler().tick()
 
-    assert days == [f"{date(2026, 12, 14) + timedelta(days=n)}" for n in range(30)]
+    assert days == [f"{date(2026, 12, 14) + timedelta(days=n)}" for n in range(31)]
     assert (await watch_of(world, bucket)).state == "ended"
     assert watch.until > watch.next_at
 

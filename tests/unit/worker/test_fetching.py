@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 import pytest
-from sync_worker.execution.fetching import Fetching
+from sync_worker.execution.fetching import Fetching, PlaceLost
 
 from tests.unit.worker.records import command, delivery
 
@@ -74,6 +74,19 @@ async def test_what_a_unit_raises_reaches_the_unit_alone() -> None:
     failing = asyncio.create_task(fetching.run(UNITS[0], broken))
     other = asyncio.create_task(fetching.run(UNITS[1], lambda: portal.ask(1)))
     with pytest.raises(KeyError):
+        await failing
+    assert await other == 1
+
+
+async def test_work_that_is_cancelled_from_outside_leaves_no_unit_waiting() -> None:
+    async def cut_off() -> int:
+        raise asyncio.CancelledError
+
+    portal, fetching = Portal(), Fetching(lambda: 0, limit=1)
+    portal.answers[1].set()
+    failing = asyncio.create_task(fetching.run(UNITS[0], cut_off))
+    other = asyncio.create_task(fetching.run(UNITS[1], lambda: portal.ask(1)))
+    with pytest.raises(PlaceLost):
         await failing
     assert await other == 1
 

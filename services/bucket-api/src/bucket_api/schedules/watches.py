@@ -25,7 +25,7 @@ VISIBLE_AFTER: Final = timedelta(hours=6)
 """Assumption: from this time on the day of its publication a 2B can be seen; the portal names no hour."""
 SPREAD_S: Final = 4 * 3600
 """Assumption: within this time every bucket asks at a time of its own, so that not all ask at once."""
-WINDOW: Final = timedelta(days=30)
+WINDOW: Final = timedelta(days=31)
 """Assumption: what is not there so long after the day of its publication will not come by itself."""
 
 LEAST_WAIT_MS: Final = 3_600_000

@@ -21,7 +21,7 @@ from sync_worker.delivery import Delivery
 from sync_worker.durable import StoreUnavailable, is_outage
 from sync_worker.execution import retry
 from sync_worker.execution.fence import Fences
-from sync_worker.execution.fetching import Fetching
+from sync_worker.execution.fetching import Fetching, PlaceLost
 from sync_worker.execution.preflight import Go
 from sync_worker.execution.retry import Done, Ending, GiveUp, Stopped, TryAgain
 from sync_worker.execution.subjects import Subject, Subjects
@@ -205,7 +205,7 @@ class Attempts:
             return await self._fetching.run(delivery, asked)
         except TimeoutError:
             return TryAgain(Code.CLIENT_SERIAL, counted=False)
-        except (StoreUnavailable, CombinerFull, Undecided):
+        except (StoreUnavailable, CombinerFull, Undecided, PlaceLost):
             raise
         except Exception as error:
             if is_outage(error):  # of our database, under the portal's session or the rate: no answer of the portal

@@ -11,6 +11,12 @@ T = TypeVar("T")
 DEFAULT_LIMIT: Final = 256
 
 
+class PlaceLost(Exception):
+    """The work of a unit was cancelled by somebody else than its unit: nothing is known of its end."""
+
+    log_safe = True
+
+
 class _Job(Generic[T]):
     """Work that waits for a place, the answer that its unit waits for, and the task that carries it out."""
 
@@ -24,6 +30,10 @@ class _Job(Generic[T]):
         self.place = place
         try:
             answer = await self.work()
+        except asyncio.CancelledError:
+            if not self.answer.done():  # or its unit would wait for ever, and its client's lane with it
+                self.answer.set_exception(PlaceLost("the work was cancelled"))
+            raise
         except Exception as error:  # noqa: BLE001 - it belongs to the unit that asked
             if not self.answer.done():
                 self.answer.set_exception(error)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final, Protocol
 
 from sync_contracts.outcomes import OutcomeClass
@@ -15,6 +16,8 @@ CHUNK: Final = 10
 WAIT_LIMIT_S: Final = 10.0
 LEAST_PAUSE_S: Final = 0.005
 LOWER_EVERY_S: Final = 1.0
+LOWER_AGAIN_S: Final = 10.0
+"""For so long a client that hears "too many" again lowers nothing; after that it is heard like any other."""
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +106,12 @@ class FamilyLimit:
     async def too_many(self, family: str | None, client: str) -> None:
         """The portal said so: its rate (or the family's) is lowered; once a second is enough.
 
-        A client that hears it again before any other one has does not lower the rate of everybody any further: it may
-        be its registration alone that the portal throttles.
+        A client that hears it again soon, before any other one has, does not lower the rate of everybody any further:
+        it may be its registration alone that the portal throttles.
         """
         now = self._clock_s()
-        is_soon = self._lowered_at is not None and now - self._lowered_at < LOWER_EVERY_S
-        if is_soon or client == self._lowered_by:
+        since_s = inf if self._lowered_at is None else now - self._lowered_at
+        if since_s < (LOWER_AGAIN_S if client == self._lowered_by else LOWER_EVERY_S):
             return
         self._lowered_at, self._lowered_by = now, client
         if await self.leases.lower(self.line, family):
