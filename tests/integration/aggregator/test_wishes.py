@@ -81,7 +81,7 @@ async def test_a_retry_runs_what_it_selected_again_and_ends_in_a_second_result(s
     async with stack.aggregator():
         await stack.emit(PLAN.on_shard, [*(all_dispatched(page) for page in pages), *failures])
         assert await stack.ended(PLAN.bucket) == "FAILED"
-        retry = {"round": 1, "key": "k", "sel": {"0": bitmap_of([0]), "1": bitmap_of([3])}}
+        retry = {"round": 1, "key": "k", "n": 2, "sel": {"0": bitmap_of([0]), "1": bitmap_of([3])}}
         await wish(stack, round=1, retries=[retry], status="RUNNING", active=True)
         await stack.shows(PLAN.bucket, "WFFFFFFW")
         again = [(Events(pages[0]), 0, 0), (Events(pages[1]), 1, 1)]
