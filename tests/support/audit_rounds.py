@@ -43,8 +43,6 @@ def selected_units_are_reopened(evidence: Evidence) -> Iterator[str]:
                 yield f"I13 {bucket['_id']}: round {entry['round']} selected {entry['n']}, reopened are {reopened}"
 
 
-ROUND_CHECKS = (
-    committed_commands_had_their_effect,
-    retried_units_end_by_their_own_command,
-    selected_units_are_reopened,
-)
+COMMAND_CHECKS = (committed_commands_had_their_effect, retried_units_end_by_their_own_command)
+"""For a run whose commands are in a topic."""
+ROUND_CHECKS = (selected_units_are_reopened,)

@@ -35,7 +35,7 @@ from tests.support.audit_checks import (
     successes_have_data,
     texts_hold_no_identifier,
 )
-from tests.support.audit_rounds import ROUND_CHECKS
+from tests.support.audit_rounds import COMMAND_CHECKS, ROUND_CHECKS
 from tests.support.audit_tenants import documents_hold_no_identifier, tenants_keep_to_themselves
 from tests.support.topic_reading import read_topic
 
@@ -114,7 +114,8 @@ async def audited(
     evidence, clients, open_to_all = _documents(place, logged, issued, committed, worked_off)
     gstins = {client["_id"]: client["gstin"] for client in clients}
     owners = {client["_id"]: client["tenant_id"] for client in clients}
-    violations = unread + [sentence for check in (*CHECKS, *ROUND_CHECKS) for sentence in check(evidence)]
+    checks = (*CHECKS, *ROUND_CHECKS, *(COMMAND_CHECKS if COMMANDS.name in topics else ()))
+    violations = unread + [sentence for check in checks for sentence in check(evidence)]
     violations += successes_have_data(evidence, storing)
     violations += [*tenants_keep_to_themselves(evidence, owners), *documents_hold_no_identifier(open_to_all)]
     violations += texts_hold_no_identifier(_texts(records), [secret.encode() for secret in secrets])
