@@ -50,8 +50,10 @@ def victim(running: RunningStack) -> Victim:
     practice.take_on([client])
     bucket_id = practice.start("gstr2b")
     assert practice.ended(bucket_id)["verdict"] == "complete"
-    told = {"_id": bucket_id, "notified": 0, "notify": {"$exists": False}}
-    bucket = eventually_blocking(lambda: running.database["buckets"].find_one(told), 20.0, what="the notification")
+    at_rest = {"_id": bucket_id, "notified": 0, "notify": {"$exists": False}, "rearm_round": 0}
+    bucket = eventually_blocking(
+        lambda: running.database["buckets"].find_one(at_rest), 30.0, what="nobody changes the bucket any more"
+    )
     page = running.database["bucket_pages"].find_one({"b": bucket_id})
     assert bucket is not None
     assert page is not None
