@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.errors import DuplicateKeyError
 from sync_contracts import collections
 from sync_contracts.buckets import Status
 from sync_contracts.outcomes import Code
@@ -58,7 +59,11 @@ class WatchStore:
         """Begin to watch; False when a watch of this bucket and column is there."""
         document = {**tenant.owned(to_document(watch)), "expires_at": _expiry(watch)}
         wanted = tenant.only({"_id": watch.id})
-        return (await self._watches.update_one(wanted, {"$setOnInsert": document}, upsert=True)).upserted_id is not None
+        try:
+            done = await self._watches.update_one(wanted, {"$setOnInsert": document}, upsert=True)
+        except DuplicateKeyError:  # another scheduler inserted it between the server's look and its insert
+            return False
+        return done.upserted_id is not None
 
     async def get(self, tenant: TenantScope, watch_id: str) -> Watch | None:
         """The watch, None when this tenant has none of that id."""
