@@ -7,6 +7,7 @@ from typing import Any, Final
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from msgspec import Struct, field
 from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 from sync_contracts import collections
 
 from bucket_api.schedules.calendar import Calendar, Event
@@ -52,8 +53,17 @@ class CalendarStore:
         fields = {"event": event, "period": period, "on": on.isoformat() if on else None, "note": note, "by": by}
         wanted = tenant.only({"_id": f"{tenant.tenant_id}:{event}:{period}"})
         change = {"$set": {**fields, "at": at, "unapplied": True}, "$inc": {"rev": 1}}
-        stored = await self._days.find_one_and_update(wanted, change, upsert=True, return_document=ReturnDocument.AFTER)
+        try:
+            stored = await self._changed(wanted, change)
+        except DuplicateKeyError:  # two people moved it for the first time at once
+            stored = await self._changed(wanted, change)
         return from_document(stored, MovedDay)
+
+    async def _changed(self, wanted: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+        stored: dict[str, Any] = await self._days.find_one_and_update(
+            wanted, change, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return stored
 
     async def unapplied(self, limit: int, held: Sequence[str] = ()) -> list[MovedDay]:
         """Moved days of all tenants that schedules have not followed, without those that are held."""
