@@ -5,16 +5,14 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from status_aggregator import completion, folding, sweeps, timers
+from status_aggregator import sweeps, timers
 from status_aggregator.applying import PageChange
 from status_aggregator.completion import Completion
 from status_aggregator.views import ActiveBucket, PageView, Sums
-from sync_contracts.buckets import is_open
 from sync_contracts.documents import SummaryDocument
-from sync_contracts.outcomes import Code
-from sync_contracts.pages import Page, changed
-from sync_contracts.units import Fact, Limits, Unit, fold
+from sync_contracts.pages import Page
 
+from tests.mutants import aggregator
 from tests.support.memory_stores import MemoryBuckets, MemoryPages
 from tests.support.simulated_bucket import SimulatedBucket
 
@@ -31,24 +29,6 @@ def no_version_check(patch: Patch) -> None:
     patch.setattr(MemoryPages, "write", write)
 
 
-def no_ahead_guard(patch: Patch) -> None:
-    patch.setattr(folding, "is_ahead", lambda _unit, _attempt: False)
-
-
-def no_absorption(patch: Patch) -> None:
-    def without_verdicts(unit: Unit, fact: Fact, now_ms: int, limits: Limits) -> Unit:
-        return fold(replace(unit, s="W") if unit.terminal else unit, fact, now_ms, limits)
-
-    patch.setattr(folding, "fold", without_verdicts)
-
-
-def no_deadlines(patch: Patch) -> None:
-    async def nothing(_self: sweeps.Sweeper, _shards: Sequence[int]) -> int:
-        return 0
-
-    patch.setattr(sweeps.Sweeper, "enforce_deadlines", nothing)
-
-
 def sweep_of_any_round(patch: Patch) -> None:
     original = timers.cancelled
 
@@ -59,16 +39,6 @@ def sweep_of_any_round(patch: Patch) -> None:
         await self._change(bucket, [view.number for view in views if view.r <= bucket.round], cancel)
 
     patch.setattr(sweeps.Sweeper, "_carry", carry)
-
-
-def sweep_of_every_state(patch: Patch) -> None:
-    def cancelled(page: Page, bucket: ActiveBucket, now_ms: int, _limits: Limits) -> Page:
-        if bucket.control != "CANCEL" or page.r != bucket.round:
-            return page
-        code = Code.CANCELLED_BY_USER.value
-        return changed(page, lambda _ci, _mi, unit: Unit("C", unit.a, unit.f, now_ms, e=code))
-
-    patch.setattr(sweeps, "cancelled", cancelled)
 
 
 def pause_taken_for_cancel(patch: Patch) -> None:
@@ -104,31 +74,6 @@ def completion_without_comparing(patch: Patch) -> None:
     patch.setattr(MemoryBuckets, "complete", complete)
 
 
-def completion_without_applied_rounds(patch: Patch) -> None:
-    def has_ended(bucket: ActiveBucket, summed: Sums, _views: Sequence[PageView]) -> bool:
-        return summed.pages == bucket.n_pages and not is_open(summed.totals)
-
-    patch.setattr(completion, "has_ended", has_ended)
-    patch.setattr(sweeps, "has_ended", has_ended)
-
-
-def reopening_by_the_last_selection(patch: Patch) -> None:
-    original = timers.reopened
-
-    def reopened(page: Page, bucket: ActiveBucket, now_ms: int) -> Page:
-        last = {round_: sel for round_, sel in bucket.selections.items() if round_ == bucket.round}
-        return original(page, replace(bucket, selections=last), now_ms)
-
-    patch.setattr(sweeps, "reopened", reopened)
-
-
-def reopening_with_the_same_attempt(patch: Patch) -> None:
-    def reopen(unit: Unit, _round: int, selected: object, now_ms: int) -> Unit:
-        return Unit("W", unit.a, 0, now_ms) if selected and unit.s in {"F", "C"} else unit
-
-    patch.setattr(timers, "reopen", reopen)
-
-
 def selections_removed_early(patch: Patch) -> None:
     def all_of_them(bucket: ActiveBucket, _summed: Sums) -> list[int]:
         return sorted(bucket.selections)
@@ -154,17 +99,17 @@ def summaries_in_any_order(patch: Patch) -> None:
 
 REMOVALS: Sequence[Callable[[Patch], Any]] = (
     no_version_check,
-    no_ahead_guard,
-    no_absorption,
-    no_deadlines,
+    aggregator.no_ahead_guard,
+    aggregator.no_absorb,
+    aggregator.no_reaper,
     sweep_of_any_round,
-    sweep_of_every_state,
+    aggregator.cancel_overwrites,
     pause_taken_for_cancel,
     completion_of_any_round,
     completion_without_comparing,
-    completion_without_applied_rounds,
-    reopening_by_the_last_selection,
-    reopening_with_the_same_attempt,
+    aggregator.complete_no_applied,
+    aggregator.reopen_last_selection,
+    aggregator.reopen_same,
     selections_removed_early,
     selections_removed_without_naming_rounds,
     summaries_in_any_order,
