@@ -1,15 +1,15 @@
 """Retry, pause, resume and cancel from the terminal: what is sent, what is said, with which exit status."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from syncbucket_cli.exits import Exit
 
-from tests.unit.cli.test_commands import BUCKET, run
+from tests.support.terminal import Answering, run, served
+from tests.unit.cli.test_commands import BUCKET
 
 LEFT = [{"code": "action_outstanding", "units": 12}, {"code": "already_running", "units": 2}]
 ACTION = {
@@ -34,18 +34,18 @@ RUNS = [
 NOTHING = {"code": "nothing_eligible", "title": "No unit can be run again", "trace_id": "4bf9"}
 
 
-class Service(BaseHTTPRequestHandler):
+class Service(Answering, BaseHTTPRequestHandler):
     """Answers actions, and keeps what was asked."""
 
     asked: list[tuple[str, dict[str, Any], str]]
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        body = self.body()
         self.asked.append((self.path, body, self.headers["Idempotency-Key"]))
         if body.get("filter") == {"states": ["skipped"]}:
-            self._answer(422, NOTHING)
+            self.answer(422, NOTHING)
         else:
-            self._answer(202, ACTION | ({"id": None, "run": None} if "dry_run" in self.path else {}))
+            self.answer(202, ACTION | ({"id": None, "run": None} if "dry_run" in self.path else {}))
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -55,17 +55,7 @@ class Service(BaseHTTPRequestHandler):
             "/v1/buckets/b_1/runs": {"items": RUNS, "next_page_token": None},
             "/v1/buckets/b_1/snapshot": {"columns": [{"module": "gstr2b", "period": "2026-10"}], "cells": "FAc="},
         }
-        self._answer(200, answers[path])
-
-    def _answer(self, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
+        self.answer(200, answers[path])
 
 
 class Terminal:
@@ -86,13 +76,8 @@ class Terminal:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     Service.asked = []
-    server = HTTPServer(("127.0.0.1", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Terminal(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with served(Service) as url:
+        yield Terminal(monkeypatch, url)
 
 
 def test_a_retry_sends_its_filter_and_says_what_it_leaves(

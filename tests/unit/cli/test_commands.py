@@ -1,15 +1,15 @@
 """The command line as a cron job meets it: exit statuses and what goes where."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from syncbucket_cli.__main__ import main
 from syncbucket_cli.exits import Exit
+
+from tests.support.terminal import Answering, run, served
 
 PROBLEM = {"code": "not_found", "title": "There is nothing at this address", "trace_id": "4bf9", "status": 404}
 BUCKET = {
@@ -66,52 +66,28 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Service(BaseHTTPRequestHandler):
+class Service(Answering, BaseHTTPRequestHandler):
     """A few answers of the API."""
 
     def do_GET(self) -> None:
         answer = ANSWERS.get(self.path.partition("?")[0])
-        self._answer(200 if answer else 404, answer or PROBLEM)
+        self.answer(200 if answer else 404, answer or PROBLEM)
 
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/v1/client-lookups":
             known = json.loads(sent)["lines"] == [UNIT["gstin"]]
-            self._answer(200, {"matched": [{"line": 1, "client_id": "c_1"}], "unknown": []} if known else NOBODY)
+            self.answer(200, {"matched": [{"line": 1, "client_id": "c_1"}], "unknown": []} if known else NOBODY)
         elif b"wrong" in sent:
-            self._answer(422, {"code": "otp_rejected", "title": "The OTP was not accepted", "tries_left": 2})
+            self.answer(422, {"code": "otp_rejected", "title": "The OTP was not accepted", "tries_left": 2})
         else:
             self.do_GET()
-
-    def _answer(self, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["syncbucket", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
+    with served(Service) as url:
+        yield url
 
 
 def test_json_may_stand_after_the_command_and_is_one_value(

@@ -1,16 +1,15 @@
 """Schedules from the terminal: options to rules, answers to words, and what goes where."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from syncbucket_cli.__main__ import main
 from syncbucket_cli.exits import Exit
 from syncbucket_cli.plans import BadPlan
 from syncbucket_cli.whens import in_words, when
+
+from tests.support.terminal import Answering, run, served
 
 NOTHING: dict[str, Any] = {
     "at": None, "days": None, "day": None, "cron": None, "event": None, "offset": None, "until_final": False,
@@ -65,7 +64,7 @@ def test_options_that_tell_no_rule_or_two_are_refused(options: Any) -> None:
         when(**{**NOTHING, **options})
 
 
-class Service(BaseHTTPRequestHandler):
+class Service(Answering, BaseHTTPRequestHandler):
     """A few answers of the API; keeps what was sent."""
 
     seen: list[tuple[str, str, Any, str | None]]
@@ -76,50 +75,26 @@ class Service(BaseHTTPRequestHandler):
             "/v1/schedules/sc_1": SCHEDULE,
             "/v1/schedules/sc_1/occurrences": {"past": [PAST], "next": [SCHEDULE["next"]]},
         }
-        self._answer(200, answers[self.path.partition("?")[0]])
+        self.answer(200, answers[self.path.partition("?")[0]], ETag='"4"')
 
     def do_POST(self) -> None:
-        sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
+        sent = self.body()
         self.seen.append(("POST", self.path, sent, self.headers.get("Idempotency-Key")))
         running = self.path.endswith("/run")
-        self._answer(202 if running else 201, (STARTED if len(self.seen) == 2 else PAST) if running else SCHEDULE)
+        told = (STARTED if len(self.seen) == 2 else PAST) if running else SCHEDULE
+        self.answer(202 if running else 201, told, ETag='"4"')
 
     def do_DELETE(self) -> None:
         self.seen.append(("DELETE", self.path, None, self.headers.get("If-Match")))
         self.send_response(204)
         self.end_headers()
 
-    def _answer(self, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("ETag", '"4"')
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
-
 
 @pytest.fixture
 def address() -> Iterator[str]:
     Service.seen = []
-    server = HTTPServer(("127.0.0.1", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["syncbucket", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
+    with served(Service) as url:
+        yield url
 
 
 def test_a_schedule_is_made_listed_shown_started_and_deleted(
