@@ -15,6 +15,7 @@ from bucket_api.clients.filters import ClientFilter
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.paging import cursor
 from bucket_api.http.routes.buckets import detailed_bucket, found_bucket
+from bucket_api.http.routes.units import names_of, unit_page
 from bucket_api.http.schemas.actions import (
     ActionAnswer,
     ActionBody,
@@ -102,11 +103,9 @@ async def list_results(
     bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     action, layout = _known(bucket, action_id), layout_of(bucket)
     at = cursor(caller.tenant, f"/v1/buckets/{bucket_id}/actions/{action_id}", {}, page_token, app.now())
-    if at.position.list_id is None:
-        page = await app.units.first(caller.tenant, bucket, UnitFilter(), page_size, taken_by(action, layout))
-    else:
-        page = await app.units.further(caller.tenant, bucket, at.position.list_id, at.position.offset, page_size)
-    names = await app.clients.names(caller.tenant, list({listed.placed.client for listed in page.items}))
+    taken = taken_by(action, layout)
+    page = await unit_page(app, caller.tenant, bucket, UnitFilter(), at, page_size, also=taken)
+    names = await names_of(app, caller.tenant, page)
     return Results(
         items=[result_answer(layout, listed, names.get(listed.placed.client)) for listed in page.items],
         next_page_token=at.next_at(page.next_offset, page.list_id),

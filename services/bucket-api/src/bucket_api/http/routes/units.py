@@ -1,5 +1,6 @@
 """Inside a bucket: units, gaps, failure groups, cells, the completion statement."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 from sync_contracts.reasons import State
 
 from bucket_api.buckets.listing import Listed, UnitPage
-from bucket_api.buckets.units import UnitFilter, address, layout_of
+from bucket_api.buckets.units import Placed, UnitFilter, address, layout_of
 from bucket_api.http.auth import BucketsRead
 from bucket_api.http.paging import Cursor, cursor
 from bucket_api.http.routes.buckets import detailed_bucket
@@ -68,7 +69,7 @@ async def list_units(
     """Units in plan order, each exactly once for the version of the first page, whatever changes meanwhile."""
     bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     at = _cursor(caller, app, f"{bucket_id}/units", wanted, page_token)
-    page = await _page(app, caller.tenant, bucket, wanted, at, page_size)
+    page = await unit_page(app, caller.tenant, bucket, wanted, at, page_size)
     return Units(**await _told(app, caller.tenant, bucket, page, at))
 
 
@@ -85,7 +86,7 @@ async def list_gaps(
     bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     gaps = replace(wanted, gaps_only=True)
     at = _cursor(caller, app, f"{bucket_id}/gaps", gaps, page_token)
-    page = await _page(app, caller.tenant, bucket, gaps, at, page_size)
+    page = await unit_page(app, caller.tenant, bucket, gaps, at, page_size)
     return Gaps(**await _told(app, caller.tenant, bucket, page, at), summary_by_owner=dict(page.owners))
 
 
@@ -147,12 +148,25 @@ def _cursor(caller: Caller, app: Services, route: str, wanted: UnitFilter, token
     return cursor(caller.tenant, f"/v1/buckets/{route}", filters, token, app.now())
 
 
-async def _page(
-    app: Services, tenant: TenantScope, bucket: dict[str, Any], wanted: UnitFilter, at: Cursor, size: int
+async def unit_page(
+    app: Services,
+    tenant: TenantScope,
+    bucket: dict[str, Any],
+    wanted: UnitFilter,
+    at: Cursor,
+    size: int,
+    *,
+    also: Callable[[Placed], bool] = lambda _: True,
 ) -> UnitPage:
+    """The page of a list of units at which the cursor stands; `also` narrows the list when it is made."""
     if at.position.list_id is None:
-        return await app.units.first(tenant, bucket, wanted, size)
+        return await app.units.first(tenant, bucket, wanted, size, also)
     return await app.units.further(tenant, bucket, at.position.list_id, at.position.offset, size)
+
+
+async def names_of(app: Services, tenant: TenantScope, page: UnitPage) -> dict[str, dict[str, Any]]:
+    """The clients of a page's units, by id."""
+    return await app.clients.names(tenant, list({listed.placed.client for listed in page.items}))
 
 
 async def _told(
@@ -160,7 +174,7 @@ async def _told(
 ) -> dict[str, Any]:
     """Members of a list answer."""
     layout = layout_of(bucket)
-    clients = await app.clients.names(tenant, list({listed.placed.client for listed in page.items}))
+    clients = await names_of(app, tenant, page)
     return {
         "items": [unit_answer(bucket, layout, listed, clients.get(listed.placed.client)) for listed in page.items],
         "next_page_token": at.next_at(page.next_offset, page.list_id),
