@@ -19,13 +19,18 @@ DUE_DAY_AFTER_QUARTER: Final[Mapping[str, int]] = {Module.GSTR2B.value: 24}
 """The same for the last month of a quarter, which quarterly filers file too, up to the later of their two days."""
 
 
+def day_after(period: str, day: int) -> date:
+    """A day of the month after a month (`2026-10`)."""
+    year, month = int(period[:4]), int(period[5:])
+    return date(year + month // 12, month % 12 + 1, day)
+
+
 def due_date(module: str, period: str | None) -> date | None:
     """The day by which a module's data of a month (`2026-10`) is needed; None where no day is known."""
     if period is None or module not in DUE_DAY:
         return None
-    year, month = int(period[:4]), int(period[5:])
-    days = DUE_DAY if month % 3 else DUE_DAY_AFTER_QUARTER
-    return date(year + month // 12, month % 12 + 1, days[module])
+    days = DUE_DAY if int(period[5:]) % 3 else DUE_DAY_AFTER_QUARTER
+    return day_after(period, days[module])
 
 
 def is_near(module: str, period: str | None, today: date) -> bool:

@@ -9,15 +9,15 @@ from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from sync_contracts.due_dates import day_after
 
-from bucket_api.buckets.periods import PUBLISHED_ON_DAY
+from bucket_api.buckets.periods import PUBLISHED_ON_DAY, QUARTER_ENDS
 
 Event = Literal["gstr1_due", "gstr2b_published", "gstr3b_due", "iff_due"]
 EVENTS: Final[tuple[Event, ...]] = get_args(Event)
 INDIA: Final = ZoneInfo("Asia/Kolkata")
 MOST_MOVED: Final = timedelta(days=120)
 """A day is never moved further from where the table puts it."""
-QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
 MONTHS: Final = frozenset(range(1, 13))
 
 
@@ -72,8 +72,7 @@ class Calendar(Struct, frozen=True):
 
 def usual_day(event: Event, period: str) -> date:
     """Where the table puts an event."""
-    year, month = int(period[:4]), int(period[5:])
-    return date(year + month // 12, month % 12 + 1, RULES[event].day)
+    return day_after(period, RULES[event].day)
 
 
 def periods_of(event: Event, first: date, last: date) -> Iterator[str]:
