@@ -129,11 +129,11 @@ def test_f41_a2_a_paused_bucket_holds_no_share_of_the_line(running: RunningStack
             share = standing.find_one({"tenant_id": other.tenant})
             return (share["tenants_active"], share["window"]) if share else None
 
-        eventually_blocking(lambda: told() == (2, WINDOW // 2), 20, what="both firms share the line")
+        eventually_blocking(lambda: told() == (2, WINDOW // 2), what="both firms share the line")
         paused.api.act(resting, {"kind": "pause"})
-        eventually_blocking(lambda: told() == (1, WINDOW), 20, what="the other firm has the whole line")
+        eventually_blocking(lambda: told() == (1, WINDOW), what="the other firm has the whole line")
         paused.api.act(resting, {"kind": "resume"})
-        eventually_blocking(lambda: told() == (2, WINDOW // 2), 20, what="both firms share the line again")
+        eventually_blocking(lambda: told() == (2, WINDOW // 2), what="both firms share the line again")
 
 
 def test_f42_a1_notices_go_before_the_history_of_their_own_bucket_which_ends_too(running: RunningStack) -> None:

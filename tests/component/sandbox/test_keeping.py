@@ -89,8 +89,8 @@ async def process_with(state_file: Path) -> AsyncIterator[Sandbox]:
     process = start(environment)
     try:
         async with portal, control:
-            await eventually(lambda: is_healthy(portal), 15, what="the portal is up")
-            await eventually(lambda: is_healthy(control), 15, what="the control port is up")
+            await eventually(lambda: is_healthy(portal), what="the portal is up")
+            await eventually(lambda: is_healthy(control), what="the control port is up")
             yield Sandbox(portal, control)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -50,8 +50,8 @@ async def sandbox(running: Running) -> AsyncIterator[Sandbox]:
     portal = httpx.AsyncClient(base_url=running.portal_url, timeout=10)
     control = httpx.AsyncClient(base_url=running.control_url, timeout=10)
     async with portal, control:
-        await eventually(lambda: is_healthy(portal), 15, what="the portal is up")
-        await eventually(lambda: is_healthy(control), 15, what="the control port is up")
+        await eventually(lambda: is_healthy(portal), what="the portal is up")
+        await eventually(lambda: is_healthy(control), what="the control port is up")
         yield Sandbox(portal, control)
 
 

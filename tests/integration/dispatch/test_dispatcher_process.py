@@ -72,7 +72,7 @@ async def test_it_dispatches_reports_and_ends_cleanly(site: DispatchingSite, tmp
     (port,) = free_ports(1)
     await plant(site.database, Plan("b_1", clients=40, columns=1))
     with process(environment(site, port), tmp_path / "dispatcher.log") as child:
-        await eventually(lambda: asyncio.to_thread(is_ready, port), 20, what="readiness")
+        await eventually(lambda: asyncio.to_thread(is_ready, port), what="readiness")
         await site.until_marked(40)
         assert await asyncio.to_thread(metric, port, 'dispatcher_units_total{outcome="dispatched"}') == 40
         assert await asyncio.to_thread(metric, port, "dispatcher_shards") == 32
@@ -92,7 +92,7 @@ async def test_a_killed_one_is_replaced_in_its_slot_at_once_and_repeats_only_att
         await site.until_marked(1)
     with process(env, log):
         await plant(site.database, Plan("b_2", tenant="t_two", clients=10, columns=1))
-        await eventually(lambda: every_unit_marked(site, 2_010), 25, what="all units")
+        await eventually(lambda: every_unit_marked(site, 2_010), what="all units")
     commanded = await site.commanded()
     assert set(await site.marked()) == set(commanded)
     assert {attempt for *_, attempt in commanded} == {1}

@@ -105,7 +105,7 @@ async def test_tenants_are_told_their_share_of_the_line(site: DispatchingSite) -
                 ("t_two:up_gst_1", 0.75),
             }
 
-        await eventually(both_told, 20, what="shares of both tenants")
+        await eventually(both_told, what="shares of both tenants")
 
 
 async def test_nothing_is_ever_committed(site: DispatchingSite) -> None:
@@ -118,7 +118,7 @@ async def test_nothing_is_ever_committed(site: DispatchingSite) -> None:
 
 async def test_two_dispatchers_share_the_shards_and_the_work(site: DispatchingSite) -> None:
     async with site.dispatcher("dispatcher-0") as first, site.dispatcher("dispatcher-1") as second:
-        await eventually(lambda: first() + second() == EVENTS.partitions and first() and second(), 20, what="shards")
+        await eventually(lambda: first() + second() == EVENTS.partitions and first() and second(), what="shards")
         for n in range(8):
             await plant(site.database, Plan(f"b_{n}", tenant=f"t_{n}", clients=10, columns=1, shard=4 * n))
         await site.until_marked(80)

@@ -90,9 +90,9 @@ async def test_two_processes_start_one_bucket_for_each_slot_and_end_cleanly(
     ports = free_ports(2)
     log = tmp_path / "scheduler.log"
     with process(environment, ports[0], log) as one, process(environment, ports[1], log) as two:
-        await eventually(lambda: asyncio.to_thread(lambda: all(map(is_ready, ports))), 30, what="readiness")
+        await eventually(lambda: asyncio.to_thread(lambda: all(map(is_ready, ports))), what="readiness")
         await let_pass(world)
-        await eventually(lambda: _buckets(world, SCHEDULES), 20, what="a bucket for each")
+        await eventually(lambda: _buckets(world, SCHEDULES), what="a bucket for each")
         for child in (one, two):
             child.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(child.wait, 20) == 0, log.read_text()
@@ -107,10 +107,10 @@ async def test_it_tells_what_it_did(world: World, environment: dict[str, str], t
     await world.schedule()
     (port,) = free_ports(1)
     with process(environment, port, tmp_path / "scheduler.log"):
-        await eventually(lambda: asyncio.to_thread(is_ready, port), 30, what="readiness")
+        await eventually(lambda: asyncio.to_thread(is_ready, port), what="readiness")
         await let_pass(world)
-        await eventually(lambda: _buckets(world, 1), 20, what="its bucket")
-        await eventually(lambda: asyncio.to_thread(advanced, port), 5, what="the metric")
+        await eventually(lambda: _buckets(world, 1), what="its bucket")
+        await eventually(lambda: asyncio.to_thread(advanced, port), what="the metric")
 
 
 async def test_it_refuses_to_start_without_its_indexes(

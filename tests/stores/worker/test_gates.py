@@ -126,7 +126,7 @@ async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates)
     async def half_open() -> bool:
         return bool((await gates.family("returns"))["closed_until"] <= datetime.now(UTC))
 
-    await eventually(half_open, 10, what="the gate is half-open")
+    await eventually(half_open, what="the gate is half-open")
     uses = [gates.limits().use(LINE, "t_1", f"c_{n}") for n in range(12)]
     answers = await asyncio.gather(*(use.permit("returns") for use in uses))
     assert sum(answer is None for answer in answers) == 1
@@ -146,7 +146,7 @@ async def test_f18_a4_a_probe_that_is_answered_opens_the_gate_and_both_times_are
     async def probed() -> bool:
         return await call(limits, 99, "returns", Refusal(OutcomeClass.OTP_REQUIRED, http=200)) is None
 
-    await eventually(probed, 10, what="a probe is let through")
+    await eventually(probed, what="a probe is let through")
     (outage,) = await gates.outages()
     assert outage["since"] < outage["until"]
     assert not {"reason", "closed_until", "since", "closed_ms", "win"} & set(await gates.family("returns"))
@@ -162,7 +162,7 @@ async def test_a_probe_that_never_comes_back_is_followed_by_another(gates: Gates
         permitted += await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
         return permitted == 2
 
-    await eventually(two, 10, what="a second probe")
+    await eventually(two, what="a second probe")
     (outage,) = await gates.outages()
     closed_for = datetime.now(UTC) - outage["since"]
     assert closed_for >= timedelta(milliseconds=RULES.first_ms + RULES.probe_ms), "one at a time"
@@ -212,7 +212,7 @@ async def test_a_maintenance_window_closes_the_gate_while_it_lasts(gates: Gates)
     async def over() -> bool:
         return await call(limits, 1, "returns", None) is None
 
-    await eventually(over, 10, what="the window is over and a probe was answered")
+    await eventually(over, what="the window is over and a probe was answered")
     assert datetime.now(UTC) >= end
     assert "reason" not in await gates.line()
 
@@ -246,7 +246,7 @@ async def test_a_registration_that_alone_is_told_too_many_does_not_slow_everybod
         await call(limits, next(others), "returns", too_many)
         return bool((await gates.line())["rate"] < 700)
 
-    await eventually(lowered, 5, what="others are told so too")
+    await eventually(lowered, what="others are told so too")
 
 
 async def test_an_error_that_several_clients_meet_is_not_counted_before_the_gate_closes(gates: Gates) -> None:
@@ -311,7 +311,7 @@ async def test_a_line_is_seen_before_its_first_call_and_announcing_it_takes_no_p
         await gates.limits().announce()
         return await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
 
-    await eventually(probe, 10, what="the probe is for a call")
+    await eventually(probe, what="the probe is for a call")
 
 
 async def _broken(*_: object) -> dict[str, Any]:
