@@ -94,7 +94,8 @@ class Limits:
         self.refusal: Refusal | None = None
         self.down = False
 
-    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> "Limits":
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None, weight: float = 1.0) -> "Limits":
+        assert weight == 1.0
         self.told.append((line, tenant, client, last or "-"))
         return self
 

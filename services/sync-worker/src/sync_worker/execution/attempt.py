@@ -91,7 +91,7 @@ class UnitUse(Use, Protocol):
 class Limits(Protocol):
     """Rates and gates of the lines to portals."""
 
-    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> UnitUse: ...
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None, weight: float = 1.0) -> UnitUse: ...
 
 
 class NoParts:
@@ -155,7 +155,7 @@ class Attempts:
             return Attempted(GiveUp(Code.CLIENT_INACTIVE))
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
-        portal, use = self._open(go, command.tenant, subject, None)
+        portal, use = self._open(go, delivery, subject, None)
         request = self._request(delivery, subject, None)
         result = await self._fetched(delivery, module, request, portal, NoParts())
         return Attempted(await self._ending(result, go.unit, use), portal.meter)
@@ -173,7 +173,7 @@ class Attempts:
         settled = self._settled(target, known, force=go.bucket.force)
         if settled is not None:
             return Attempted(settled)
-        portal, use = self._open(go, command.tenant, subject, fence.session)
+        portal, use = self._open(go, delivery, subject, fence.session)
         request = self._request(delivery, subject, self._keeper.previous(target, known))
         parts = self._keeper.parts(target, known)
         result = await self._fetched(delivery, module, request, portal, parts)
@@ -245,9 +245,10 @@ class Attempts:
                 return retry.obtained(result)
 
     def _open(
-        self, go: Go, tenant: str, subject: Subject, session: PortalSessionDocument | None
+        self, go: Go, delivery: Delivery, subject: Subject, session: PortalSessionDocument | None
     ) -> tuple[MeteredPortal, UnitUse]:
-        use = self._limits.use(subject.client["line_id"], tenant, subject.client["_id"], last=go.unit.e)
+        (tenant, client), line = delivery.client, subject.client["line_id"]
+        use = self._limits.use(line, tenant, client, last=go.unit.e, weight=delivery.weight)
         return self._portals.open(tenant, subject.client, subject.credential, use=use, session=session), use
 
     def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:
