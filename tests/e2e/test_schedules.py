@@ -1,59 +1,20 @@
 """F34 and F40: buckets that start by themselves. Days do not pass in a test: stored times are moved into the past."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from syncbucket_cli.client import Refused
 
+from tests.support.due_schedules import DAY, let_pass, ms, schedule, told
 from tests.support.eventually import eventually_blocking
 from tests.support.practices import Practice, states
 from tests.support.registrations import Registration, registration, registrations
 from tests.support.running_stack import RunningStack
 
 Json = dict[str, Any]
-DAY = timedelta(days=1)
 NOT_GENERATED = "RET2B1023"
 MAINTENANCE = "RTN_24"
-
-
-def ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def schedule(practice: Practice, *modules: str, **changes: Any) -> Json:
-    """Daily, the last time a minute ago."""
-    at = datetime.now(UTC) - timedelta(minutes=1)
-    plan = {"selection": {"all": True}, "modules": list(modules)}
-    when = {"kind": "daily", "at": f"{at:%H:%M}"}
-    body = {"name": "Daily", "plan": plan, "when": when, "time_zone": "UTC", **changes}
-    made: Json = practice.api.request("POST", "/v1/schedules", json=body).json()
-    return made
-
-
-def let_pass(running: RunningStack, made: Json, days: int) -> None:
-    """As if the scheduler had not been there for some days."""
-    passed = ms(datetime.now(UTC) - days * DAY)
-    change = {"$set": {"passed": passed, "slot": passed + 1, "next_at": passed + 1}, "$inc": {"rev": 1}}
-    running.database["schedules"].update_one({"_id": made["id"]}, change)
-
-
-def past(practice: Practice, made: Json) -> list[Json]:
-    """What became of its slots, newest first."""
-    found: list[Json] = practice.api.get(f"/v1/schedules/{made['id']}/occurrences")["past"]
-    return found
-
-
-def told(practice: Practice, made: Json, count: int) -> list[Json]:
-    """Its occurrences once there are so many."""
-
-    def seen() -> list[Json] | None:
-        found = past(practice, made)
-        return found if len(found) >= count else None
-
-    found = eventually_blocking(seen, what=f"{count} occurrences")
-    assert found is not None
-    return found
 
 
 def run_now(practice: Practice, made: Json) -> Json:
