@@ -17,11 +17,43 @@ from typing import Final
 from local_stack.tools import checkout
 from rich.console import Console
 
-from tests.chaos import clocks, kafka, kills, limits, lost, mongo, network, pauses, poison, replay, wishes
+from tests.chaos import (
+    clocks,
+    gone,
+    kafka,
+    kills,
+    large,
+    limits,
+    lost,
+    mongo,
+    network,
+    owners,
+    pauses,
+    poison,
+    replay,
+    versions,
+    wishes,
+)
 from tests.chaos.ledger import GUARDS, Ledger, shown
 from tests.chaos.scene import Family, play
 
-MODULES: Final = (kills, pauses, mongo, kafka, network, replay, lost, poison, limits, clocks, wishes)
+MODULES: Final = (
+    kills,
+    gone,
+    pauses,
+    owners,
+    versions,
+    mongo,
+    kafka,
+    network,
+    replay,
+    lost,
+    poison,
+    limits,
+    clocks,
+    wishes,
+    large,
+)
 FAMILIES: Final[Mapping[str, Family]] = {module.FAMILY.name: module.FAMILY for module in MODULES}
 
 

@@ -42,10 +42,12 @@ class Sampler:
         self._last: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
         self.fired: Counter[str] = Counter()
+        self.also: dict[str, str] = {}
+        """Addresses of processes that the stack does not know, by name."""
 
     def look(self) -> None:
         """Ask every process once; those that do not answer are asked next time."""
-        for name, address in self._addresses().items():
+        for name, address in {**self._addresses(), **self.also}.items():
             try:
                 text = httpx.get(address, timeout=2, trust_env=False).text
             except httpx.HTTPError:
