@@ -143,10 +143,10 @@ class Scripted:
             writer.close()
 
 
-async def ask(scripted: Scripted, times: int = 1, **limits: int) -> list[Reply | Unreachable]:
+async def ask(scripted: Scripted, times: int = 1, max_body_bytes: int = 10_000) -> list[Reply | Unreachable]:
     """Ask a scripted server a number of times, one after another, by one client."""
     async with await asyncio.start_server(scripted.serve, "127.0.0.1", 0) as server:
-        client = GspClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/gsp", **limits)
+        client = GspClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/gsp", max_body_bytes=max_body_bytes)
         replies = [await client.send(register()) for _ in range(times)]
         await client.aclose()
     return replies
