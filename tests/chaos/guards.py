@@ -1,5 +1,6 @@
 """Reads from the processes' own metrics how often each guard fired, over kills and restarts."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ SOURCES: Final[Mapping[str, str]] = {
     'dispatcher_units_total{outcome="known"}': "unit held back by the memory",
 }
 """The metric behind each guard."""
+WORK: Final = re.compile(r"(worker|dispatcher|aggregator)_(units|batches|pages)_total")
 
 
 def counters(text: str, wanted: Iterable[str] = SOURCES) -> dict[str, float]:
@@ -32,6 +34,15 @@ def counters(text: str, wanted: Iterable[str] = SOURCES) -> dict[str, float]:
         if name in wanted:
             found[name] = float(value)
     return found
+
+
+def done(address: str) -> float:
+    """Sum of the counters behind one address: grows with the work of a process. 0 when it does not answer."""
+    try:
+        lines = httpx.get(address, timeout=5, trust_env=False).text.splitlines()
+    except httpx.HTTPError:
+        return 0.0
+    return sum(float(line.rpartition(" ")[2]) for line in lines if WORK.match(line))
 
 
 class Sampler:
