@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from msgspec import Struct
-from sync_contracts.catalogue import MODULES
 from sync_contracts.commands import Command
 from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
 from sync_contracts.outcomes import Code, OutcomeClass
@@ -126,6 +125,7 @@ class Attempts:
         limits: Limits,
         fetching: Fetching,
         is_cancelled: Callable[[Command], Awaitable[bool]],
+        cooldowns_s: Mapping[str, int],
         draw: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         unit_limit_s: float = UNIT_LIMIT_S,
@@ -141,6 +141,7 @@ class Attempts:
         self._unit_limit_s = unit_limit_s
         self._fetching = fetching
         self._is_cancelled = is_cancelled
+        self._cooldowns_s = cooldowns_s
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
@@ -182,7 +183,7 @@ class Attempts:
     def _settled(self, target: Target, known: Known, *, force: bool) -> Ending | None:
         """An ending that needs no call: the data is recent, or is being prepared for another bucket."""
         now = self._now()
-        if not force and known.is_recent(now, _cooldown_s(target.module)):
+        if not force and known.is_recent(now, self._cooldowns_s.get(target.module, 0)):
             return Done(Code.UNCHANGED, known.rows, dataset_ver=known.ver)
         preparing = known.prepared_for(target.bucket, now)
         if preparing is None:
@@ -254,8 +255,3 @@ class Attempts:
     def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:
         client = subject.client
         return Request(client["gstin"], client["kind"], delivery.command.params.period, self._now(), previous)
-
-
-def _cooldown_s(module: str) -> int:
-    info = MODULES.get(module)  # type: ignore[call-overload]
-    return info.cooldown_s if info else 0
