@@ -20,6 +20,7 @@ import msgspec
 from portal_sandbox.draws import seeded
 from portal_sandbox.identifiers import STATES, with_check_character
 from portal_sandbox.names import firm_name
+from portal_sandbox.periods import Period, period_of
 
 Kind = Literal[
     "regular", "qrmp", "composition", "cancelled", "cancelled_qrmp",
@@ -110,6 +111,23 @@ class Taxpayer(msgspec.Struct, frozen=True):
                 return HUGE_DOCUMENTS
             case _:
                 return self.twob_documents
+
+    def documents_in_month(self, state: Twob, month: Period, part_documents: int) -> int:
+        """Of who files quarterly, a third of the statement lies in each month."""
+        count = self.documents_in(state, part_documents)
+        return (count + (month.month - 1) % 3) // 3 if self.files_quarterly else count
+
+    def is_registered_in(self, month: Period) -> bool:
+        ended = self.cancelled_on is not None and month > period_of(self.cancelled_on)
+        return not ended and month >= period_of(self.registered_on)
+
+    def months_in(self, period: Period) -> tuple[Period, ...]:
+        """The months that one return or statement is about: three for who files quarterly."""
+        return (period.plus(-2), period.plus(-1), period) if self.files_quarterly else (period,)
+
+    def return_period(self, month: Period) -> Period:
+        """The period in whose returns a month is told."""
+        return month.plus(-month.month % 3) if self.files_quarterly else month
 
 
 def taxpayer(gstin: str, seed: int) -> Taxpayer:

@@ -3,7 +3,7 @@
 Large statements come in parts; the first answer then carries `fc` and must be thrown away.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from hashlib import sha256
 from itertools import groupby, islice
@@ -65,22 +65,6 @@ def _applies(taxpayer: Taxpayer, period: Period) -> bool:
     return taxpayer.cancelled_on is None or period <= period_of(taxpayer.cancelled_on)
 
 
-def months_in(taxpayer: Taxpayer, period: Period) -> tuple[Period, ...]:
-    """The months that one return or statement is about: three for who files quarterly."""
-    return (period.plus(-2), period.plus(-1), period) if taxpayer.files_quarterly else (period,)
-
-
-def month_documents(
-    taxpayer: Taxpayer, state: Twob, month: Period, *, seed: int, part_documents: int, revision: int
-) -> Iterator[Inward]:
-    """The documents that the 2B of this month holds; who files quarterly has a third of them in each month."""
-    draw = seeded(seed, "twob", taxpayer.gstin, str(month), str(revision))
-    count = taxpayer.documents_in(state, part_documents)
-    if taxpayer.files_quarterly:
-        count = (count + (month.month - 1) % 3) // 3
-    return draw_inward(draw, taxpayer.gstin, month, count)
-
-
 def statement(
     taxpayer: Taxpayer, state: Twob, period: Period, *, seed: int, part_documents: int, revision: int
 ) -> Statement:
@@ -89,8 +73,13 @@ def statement(
     Documents are drawn and encoded part by part: a huge statement never lies in memory as objects.
     """
     months = [
-        month_documents(taxpayer, state, month, seed=seed, part_documents=part_documents, revision=revision)
-        for month in months_in(taxpayer, period)
+        draw_inward(
+            seeded(seed, "twob", taxpayer.gstin, str(month), str(revision)),
+            taxpayer.gstin,
+            month,
+            taxpayer.documents_in_month(state, month, part_documents),
+        )
+        for month in taxpayer.months_in(period)
     ]
     documents = months[0] if len(months) == 1 else iter(sorted((row for rows in months for row in rows), key=_place))
     credit, parties = Credit(), _Parties()
