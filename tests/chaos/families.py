@@ -1,5 +1,6 @@
 """Every family of faults, and how they are played: each in a process of its own, some of them side by side."""
 
+import logging
 import tempfile
 import time
 import traceback
@@ -69,6 +70,7 @@ def all_played(names: list[str], share: float, at_once: int) -> Ledger:
 def _played(name: str, share: float) -> Ledger:
     """One family; what breaks in it is a violation, and the others still have their turn."""
     ledger, began = Ledger(), time.monotonic()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # of this process: offsets are set back by trying
     with tempfile.TemporaryDirectory(prefix="sb-chaos-", ignore_cleanup_errors=True) as folder:
         try:
             play(FAMILIES[name], Path(folder), ledger, partial(_say, name), share)
