@@ -30,15 +30,6 @@ from tests.support.page_world import NoSpans
 from tests.support.planted import Plan, plant
 
 
-@pytest.fixture
-async def site(
-    kafka_server: KafkaServer, mongo_server: MongoServer, mongo_db: Database, unique_prefix: str
-) -> DispatchingSite:
-    made = DispatchingSite(kafka_server.bootstrap, mongo_server.url, mongo_db, unique_prefix)
-    await made.prepare()
-    return made
-
-
 async def assert_each_once(site: DispatchingSite, units: int) -> None:
     commanded = await site.commanded()
     assert len(commanded) == units

@@ -33,13 +33,10 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-async def settings(
-    kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str
-) -> AsyncIterator[RuntimeSettings]:
+async def settings(kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str) -> RuntimeSettings:
     names = [f"{unique_prefix}{topic}" for topic in (TOPIC, DEAD_LETTERS.name)]
     await kafka_admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-    yield RuntimeSettings(instance_id="p-0", kafka_bootstrap=kafka_server.bootstrap, topic_prefix=unique_prefix)
-    await kafka_admin.delete_topics(names)
+    return RuntimeSettings(instance_id="p-0", kafka_bootstrap=kafka_server.bootstrap, topic_prefix=unique_prefix)
 
 
 @pytest.fixture
@@ -183,7 +180,6 @@ async def test_a_batch_that_the_broker_refuses_breaks_the_producer_for_good(
         await asyncio.wait_for(batches.watch(), PATIENCE_S)
 
     await kafka.stop_within(producer, 10)
-    await kafka_admin.delete_topics([name])
 
 
 async def test_a_producer_that_was_stopped_is_broken_not_unknown(settings: RuntimeSettings) -> None:

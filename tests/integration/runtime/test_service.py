@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,10 @@ class Launcher:
 @pytest.fixture
 async def launcher(
     kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str, tmp_path: Path
-) -> AsyncIterator[Launcher]:
+) -> Launcher:
     topic = f"{unique_prefix}drained"
     await kafka_admin.create_topics([NewTopic(topic, 1, 1)])
-    yield Launcher(kafka_server, unique_prefix, tmp_path)
-    await kafka_admin.delete_topics([topic])
+    return Launcher(kafka_server, unique_prefix, tmp_path)
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
