@@ -3,16 +3,19 @@
 import itertools
 from collections.abc import Iterator, Mapping
 
-from portal_sandbox import answers
+from portal_sandbox import answers, gstr2a
 from portal_sandbox.action import Action, Handler
 from portal_sandbox.gstr1 import SECTIONS
-from portal_sandbox.handlers import gstr1, gstr3b, ledgers
+from portal_sandbox.handlers import files, gstr1, gstr3b, ims, ledgers
+from portal_sandbox.handlers import gstr2a as gstr2a_handlers
 
 _RETURNS = "taxpayerapi/returns"
 _RET_PERIOD = {"retperiod": "ret_period", "returnperiod": "ret_period"}
 _OLD = frozenset({"v0.2", "v0.3"})
 _GSTR1 = frozenset({"v4.0", "v3.0"}) | _OLD
 _GSTR3B = frozenset({"v6.0", "v4.0", "v3.1"}) | _OLD
+_GSTR2A = frozenset({"v2.1"}) | _OLD
+_COMMON = frozenset({"v1.1", "v1.0"}) | _OLD
 _V1 = frozenset({"v1.0"})
 _GSTR1A_IN_STYLE_B = frozenset({"B2B", "B2BA", "CDNR", "CDNRA", "RETSUM"})
 
@@ -93,6 +96,58 @@ def _ledgers() -> Iterator[Action]:
             )
 
 
+def _gstr2a() -> Iterator[Action]:
+    for name in (*gstr2a.SOURCES, *gstr2a.DEDUCTED, "AMDHIST"):
+        handler = gstr2a_handlers.deducted if name in gstr2a.DEDUCTED else gstr2a_handlers.section
+        style_b = "" if name in {"ISDA", "TDSA", "TCSA"} else f"gstr2a/{name.lower()}"
+        yield _return_action(
+            "gstr2a", _GSTR2A, name, gstr2a_handlers.history if name == "AMDHIST" else handler, style_b
+        )
+
+
+def _ims() -> Iterator[Action]:
+    rows: tuple[tuple[str, Handler, str, Mapping[str, str], str], ...] = (
+        ("GETCNT", ims.counts, "invoicescount", {"goodsType": "goods_typ"}, ""),
+        ("GETINV", ims.documents, "invoices", {}, "section"),
+        ("REQSTS", ims.save_status, "status", {}, ""),
+        ("FILEDET", files.details, "getfile", {}, ""),
+    )
+    for name, handler, style_b, spelled, section in rows:
+        yield Action(
+            surface="taxpayer",
+            path=f"{_RETURNS}/ims",
+            name=name,
+            versions=_V1,
+            handler=handler,
+            style_b_path=f"ims/{style_b}",
+            style_b_names=spelled,
+            section_parameter=section,
+            plain=name == "FILEDET",
+        )
+
+
+def _files() -> Iterator[Action]:
+    yield Action(
+        surface="taxpayer",
+        path=_RETURNS,
+        name="FILEDET",
+        versions=_COMMON,
+        handler=files.details,
+        style_b_path="all/filedet",
+        style_b_names=_RET_PERIOD,
+        period_parameter="ret_period",
+        plain=True,
+    )
+    yield Action(
+        surface="taxpayer",
+        path="",
+        name="LARGEFILE",
+        versions=_V1,
+        handler=files.opened,
+        style_b_path="all/largefile",
+    )
+
+
 _FIRST = (
     Action(
         surface="public",
@@ -147,6 +202,6 @@ _FIRST = (
         style_b_names={"id": "docid"},
     ),
 )
-ACTIONS = (*_FIRST, *_supplies(), *_gstr3b(), *_ledgers())
+ACTIONS = (*_FIRST, *_supplies(), *_gstr3b(), *_ledgers(), *_gstr2a(), *_ims(), *_files())
 STYLE_A_ACTIONS = {(action.path, action.name): action for action in ACTIONS if action.path}
 STYLE_B_ACTIONS = {action.style_b_path: action for action in ACTIONS if action.style_b_path}

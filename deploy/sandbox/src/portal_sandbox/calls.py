@@ -47,11 +47,6 @@ class Call(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str] = {}
     spoil: Spoil = ""
 
-    @property
-    def listed(self) -> str:
-        """What a large answer is about: the section where the call names one, else the action."""
-        return self.section or self.action
-
 
 async def read_exchange(scope: Scope, receive: Receive) -> Exchange:
     """Raises BodyTooLarge."""

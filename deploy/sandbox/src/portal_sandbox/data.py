@@ -15,9 +15,10 @@ from portal_sandbox.draws import seeded
 from portal_sandbox.files import FileRules, Files
 from portal_sandbox.gstr1 import Return
 from portal_sandbox.gstr3b import Period3b
+from portal_sandbox.ims import Open
 from portal_sandbox.memory import Memory
 from portal_sandbox.notices import Notice, anchor_of, notices_of
-from portal_sandbox.periods import Period, parse_period, period_of
+from portal_sandbox.periods import TWOB_DAY, Period, parse_period, period_of
 from portal_sandbox.register import FIRST_GSTR1A, RETURNS_OF, filing, return_type
 from portal_sandbox.sessions import Account, Sessions
 from portal_sandbox.twob import Statement, statement
@@ -25,6 +26,7 @@ from portal_sandbox.twob import Statement, statement
 _STATEMENTS_KEPT_BYTES = 64 << 20
 _IFF_DAY = 13
 _LONGEST_PERIOD = 3
+_PENDING_IN = 2
 
 StatementKey = tuple[str, Period, str, int]
 
@@ -176,6 +178,26 @@ class PortalData:
         """The credit that is left after a period's return."""
         accrued = accrued_credit(self.period_sums(account, period).credit)
         return kept_credit(accrued, account.traits.gstin, period, self.seed)
+
+    def open_months(self, account: Account, as_of: date) -> list[Open]:
+        """The months whose documents invoice management lists, oldest first.
+
+        All months whose GSTR-3B is not filed, and the two periods before them with what is still pending.
+        """
+        if account.traits.kind not in {"regular", "qrmp"} or account.twob == "empty":
+            return []
+        found: list[Open] = []
+        month, filed_periods = period_of(as_of), set[Period]()
+        while (
+            month >= max(self.first_ims, period_of(account.traits.registered_on)) and len(filed_periods) < _PENDING_IN
+        ):
+            period = account.traits.return_period(month)
+            filed = self.filed_on(account, "GSTR3B", period)
+            if filed is not None and filed <= as_of:
+                filed_periods.add(period)
+            found.append(Open(month, period in filed_periods, as_of >= period.on_day_after(TWOB_DAY)))
+            month = month.plus(-1)
+        return found[::-1]
 
     def _quarterly(self, account: Account, period: Period) -> Return:
         gstin = account.traits.gstin

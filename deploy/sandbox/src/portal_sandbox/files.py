@@ -24,29 +24,28 @@ from portal_sandbox.memory import Memory
 _JOBS_KEPT = 10_000
 _ARCHIVES_KEPT_BYTES = 32 << 20
 _QUICK = 1
+_NARROWING = ("ctin", "state_cd", "status")
 _IN_PROGRESS = {"ims": "IMS_FILEGEN_03"}
 _ALREADY_ASKED = {"ims": "IMS_FILEGEN_03"}
 GENERATION_FAILED = "RTN_25"
 
+Subject = tuple[str, ...]
 Member = Literal["base64", "json"]
 
 
 class Job(NamedTuple):
-    """One file in preparation or ready; `as_of` is the day whose data it holds, `items` how much."""
+    """One file in preparation or ready: the call it answers, the day whose data it holds, and how many items."""
 
     token: str
-    gstin: str
-    family: str
-    action: str
-    period: str
+    call: Call
     items: int
     as_of: date
     ready_s: float
     fails: bool
 
     @property
-    def subject(self) -> tuple[str, str, str, str]:
-        return self.gstin, self.family, self.action, self.period
+    def subject(self) -> Subject:
+        return subject_of(self.call)
 
 
 class Link(NamedTuple):
@@ -92,15 +91,13 @@ class Files:
         self._secret = blake2b(f"{seed}\x1ffiles".encode(), digest_size=KEY_BYTES).digest()
         self.rules = rules
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._newest: dict[tuple[str, str, str, str], str] = {}
+        self._newest: dict[Subject, str] = {}
         self._archives: Memory[tuple[str, int], bytes] = Memory(_ARCHIVES_KEPT_BYTES, len)
 
     def request(self, call: Call, count: int, as_of: date, now_s: float) -> Answer:
         """A token with the estimate; a second request while the first is in preparation is refused."""
         ready_s, fails = now_s + self.rules.ready_s, call.spoil == "file_failed"
-        job = Job(
-            secrets.token_hex(16), call.gstin, call.family, call.listed, call.period, count, as_of, ready_s, fails
-        )
+        job = Job(secrets.token_hex(16), call, count, as_of, ready_s, fails)
         pending = self._jobs.get(self._newest.get(job.subject, ""))
         if pending is not None and now_s < pending.ready_s:
             return Refusal(_ALREADY_ASKED.get(call.family, "RTN_32"))
@@ -112,12 +109,12 @@ class Files:
 
     def find(self, gstin: str, token: str) -> Job | None:
         job = self._jobs.get(token)
-        return job if job is not None and job.gstin == gstin else None
+        return job if job is not None and job.call.gstin == gstin else None
 
     def not_ready(self, job: Job, now_s: float) -> Refusal | None:
         """While it is in preparation, and once it failed."""
         if now_s < job.ready_s:
-            return Refusal(_IN_PROGRESS.get(job.family, "RTN_24"))
+            return Refusal(_IN_PROGRESS.get(job.call.family, "RTN_24"))
         if job.fails:
             return Refusal(GENERATION_FAILED)
         return None
@@ -151,6 +148,12 @@ class Files:
     def _forget(self, job: Job) -> None:
         if self._newest.get(job.subject) == job.token:
             del self._newest[job.subject]
+
+
+def subject_of(call: Call) -> Subject:
+    """What a file is about: a second request for the same one is not a new file."""
+    narrowed = (call.parameters.get(name, "") for name in _NARROWING)
+    return call.gstin, call.family, call.action, call.section, call.period, *narrowed
 
 
 def member_text(json_body: bytes, key: bytes, member: Member = "base64") -> str:

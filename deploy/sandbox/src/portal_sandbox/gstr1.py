@@ -27,6 +27,8 @@ SECTIONS: dict[str, str] = {
     "SUPECOA": "supecoa", "ECOM": "ecom", "ECOMA": "ecoma",
 }  # fmt: skip
 """Action -> key of its answer; upper case it is the name in the summary."""
+DERIVED = frozenset({"nil", "hsn", "doc_issue"})
+"""Sections that have no documents of their own."""
 WITH_PARTIES = ("b2b", "b2ba", "cdnr", "cdnra")
 
 

@@ -17,7 +17,7 @@ _DOCUMENTS_PER_PARTY = 4
 _REVERSE_EVERY = 23
 _DISTRIBUTION_RATE = 18
 _ONE_OF: dict[str, int] = {
-    "b2ba": 25, "cdnr": 8, "cdnra": 40, "ecom": 30, "ecoma": 60, "isd": 20, "isda": 55, "impg": 15, "impga": 50,
+    "b2ba": 25, "cdnr": 8, "cdnra": 40, "ecom": 30, "ecoma": 57, "isd": 20, "isda": 55, "impg": 15, "impga": 50,
     "impgsez": 45, "impgasez": 58,
 }  # fmt: skip
 """One of so many documents lies in this section; all others are ordinary invoices."""
@@ -137,7 +137,7 @@ def _notes(draw: random.Random, section: str, bases: list[Inward], size: int) ->
             day=day,
             amounts=amounts,
             reverse=False,
-            note="D" if index % 6 == 5 else "C",
+            note="D" if index % 3 == 2 else "C",
             original=(number, day - timedelta(days=40)) if amended else None,
             irn=draw.getrandbits(256),
             ims=draw.random(),

@@ -4,6 +4,7 @@ from functools import partial
 from typing import NamedTuple
 
 from portal_sandbox.book.credit import Credit, credit_of
+from portal_sandbox.book.deducted import Deducted, draw_deducted
 from portal_sandbox.book.inward import Inward, draw_inward, draw_unfiled
 from portal_sandbox.book.outward import NilRow, Outward, draw_amendments, draw_nil, draw_outward
 from portal_sandbox.book.supplies import Supplies, supplies_of
@@ -40,6 +41,7 @@ class Month(NamedTuple):
     outward: tuple[Outward, ...] = ()
     nil: tuple[NilRow, ...] = ()
     added: tuple[Outward, ...] = ()
+    deducted: tuple[Deducted, ...] = ()
 
     @property
     def documents(self) -> int:
@@ -84,6 +86,7 @@ class Shelf:
             tuple(draw_outward(sales, found, books.month, huge=books.state == "huge")),
             draw_nil(seeded(seed, "nil", gstin, month)),
             tuple(draw_amendments(added, found, books.month)),
+            tuple(draw_deducted(seeded(seed, "deducted", gstin, month), gstin, found.size)),
         )
 
     def _count(self, books: Books) -> int:

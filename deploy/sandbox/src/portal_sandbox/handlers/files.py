@@ -19,7 +19,7 @@ def details(data: PortalData, call: Call) -> Answer:
     if not token:
         return MISSING_PARAMETER
     job = data.files.find(call.gstin, token)
-    if job is None or (job.family == "ims") != (call.family == "ims"):
+    if job is None or (job.call.family == "ims") != (call.family == "ims"):
         return INVALID_PARAMETER
     refused = data.files.not_ready(job, data.now_s)
     return refused or Payload(encode(_listed(data, call, job)))
@@ -62,7 +62,7 @@ def opened(data: PortalData, call: Call) -> Answer:
     job, number = found
     if _key(call.parameters.get("ek", "")) != data.files.key(job):
         return INVALID_PARAMETER
-    return Payload(part_json(data, job, *data.files.slice_of(job, number)))
+    return Payload(part_json(data, job, number))
 
 
 def _linked(data: PortalData, call: Call, link: Link) -> tuple[Job, int] | Refusal:
@@ -74,7 +74,7 @@ def _linked(data: PortalData, call: Call, link: Link) -> tuple[Job, int] | Refus
 
 
 def _archive(data: PortalData, job: Job, number: int) -> bytes:
-    return data.files.archive(job, number, lambda: part_json(data, job, *data.files.slice_of(job, number)))
+    return data.files.archive(job, number, lambda: part_json(data, job, number))
 
 
 def _number(call: Call, name: str) -> int:

@@ -27,29 +27,36 @@ def section(data: PortalData, call: Call) -> Answer:
     found = _return(data, call)
     if isinstance(found, Refusal):
         return found
-    return _section(data, call, found, gstr1.SECTIONS[call.action])
+    return _section(data, call, found)
 
 
 def einvoices(data: PortalData, call: Call) -> Answer:
     """Documents with a registration number (`irn`) of one section."""
-    name = _EINVOICE_SECTIONS.get(call.section)
-    if name is None:
+    if call.section not in _EINVOICE_SECTIONS:
         return INVALID_PARAMETER
     found = _return(data, call)
-    return found if isinstance(found, Refusal) else _section(data, call, found, name)
+    return found if isinstance(found, Refusal) else _section(data, call, found)
 
 
-def part_json(found: gstr1.Return, listed: str, start: int, end: int) -> bytes:
-    """Some documents of a section, for a file; `listed` is the action that asked for it."""
-    name = gstr1.SECTIONS[listed]
-    return gstr1.section_json(found, name, found.section(name)[start:end])
+def part_json(data: PortalData, call: Call, start: int, end: int) -> bytes:
+    """Some documents of a section, for a file."""
+    found = _found(data, call)
+    if found is None:
+        raise LookupError("a file without a period")
+    name = _name(call)
+    return gstr1.section_json(found, name, _chosen(found.section(name), call)[start:end])
 
 
-def _section(data: PortalData, call: Call, found: gstr1.Return, name: str) -> Answer:
+def _name(call: Call) -> str:
+    return _EINVOICE_SECTIONS[call.section] if call.family == "einvoice" else gstr1.SECTIONS[call.action]
+
+
+def _section(data: PortalData, call: Call, found: gstr1.Return) -> Answer:
+    name = _name(call)
     rows = _chosen(found.section(name), call)
-    count = len(rows) if rows else found.count(name) if name in {"nil", "hsn", "doc_issue"} else 0
-    if name == "cdnur" and call.family == "einvoice":
-        rows, count = [], 0
+    if call.family == "einvoice":
+        rows = [row for row in rows if row.irn]
+    count = found.count(name) if name in gstr1.DERIVED else len(rows)
     return listing(data, call, count, lambda: gstr1.section_json(found, name, rows))
 
 
@@ -60,8 +67,15 @@ def _chosen(rows: Sequence[Outward], call: Call) -> list[Outward]:
 
 
 def _return(data: PortalData, call: Call) -> gstr1.Return | Refusal:
+    found = _found(data, call)
+    if found is None:
+        return INVALID_PERIOD
+    return Refusal(data.no_data(call.family, call.action)) if found.is_empty else found
+
+
+def _found(data: PortalData, call: Call) -> gstr1.Return | None:
+    """None where the call names no period."""
     period = parse_period(call.period)
     if period is None:
-        return INVALID_PERIOD
-    found = data.gstr1a(call.gstin, period) if call.family == "gstr1a" else data.gstr1(call.gstin, period)
-    return Refusal(data.no_data(call.family, call.action)) if found.is_empty else found
+        return None
+    return data.gstr1a(call.gstin, period) if call.family == "gstr1a" else data.gstr1(call.gstin, period)

@@ -2,14 +2,16 @@
 
 from portal_sandbox.data import PortalData
 from portal_sandbox.files import Job
-from portal_sandbox.handlers import gstr1
-from portal_sandbox.periods import parse_period
+from portal_sandbox.handlers import gstr1, gstr2a, ims
 
 
-def part_json(data: PortalData, job: Job, start: int, end: int) -> bytes:
-    """Items `start` to before `end`; the same bytes each time."""
-    period = parse_period(job.period)
-    if period is None:
-        raise LookupError(f"no files of {job.family}")
-    found = data.gstr1a(job.gstin, period) if job.family == "gstr1a" else data.gstr1(job.gstin, period)
-    return gstr1.part_json(found, job.action, start, end)
+def part_json(data: PortalData, job: Job, number: int) -> bytes:
+    """The items of one archive; the same bytes each time."""
+    start, end = data.files.slice_of(job, number)
+    match job.call.family:
+        case "ims":
+            return ims.part_json(data, job.call, job.as_of, start, end)
+        case "gstr2a":
+            return gstr2a.part_json(data, job.call, job.as_of, start, end)
+        case _:
+            return gstr1.part_json(data, job.call, start, end)
