@@ -7,6 +7,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 from msgspec import Struct
 
 from sync_worker.portal.gsp.envelope import Reply
@@ -49,12 +50,12 @@ class GspClient:
 
     async def send(self, question: Question) -> Reply | Unreachable:
         """One request, one answer of at most 64 MiB within 60 s."""
-        request = httpx.Request(
-            question.method,
-            self._url(question.path, question.query),
-            headers={**HEADERS, **question.headers},
-            json=None if question.body is None else dict(question.body),
-        )
+        headers, body = {**HEADERS, **question.headers}, b""
+        if question.body is not None:
+            headers["content-type"], body = "application/json", msgspec.json.encode(question.body)
+        url = self._url(question.path, question.query)
+        # As a stream: beside a `content` the library puts headers that every connection adds, and copies all for that.
+        request = httpx.Request(question.method, url, headers=headers, stream=httpx.ByteStream(body))
         return await self._exchange(request)
 
     async def fetch(self, path: str) -> Reply | Unreachable:
