@@ -40,6 +40,9 @@ BUCKETS: Final = Collection(
         Index("shard_notify", _up("shard"), partial={"notify": "pending"}),
         Index("purge", _up("purge_at"), partial={"purge_at": {"$exists": True}}),
         Index("rearm_until", _up("rearm_until"), partial={"rearm_until": {"$exists": True}}),
+        Index(
+            "rearm_to_look", _up("rearm_looked", "status", "rearm_until"), partial={"rearm_until": {"$exists": True}}
+        ),
     ),
 )
 PAGE_VIEW: Final = ("b", "p", "v", "r", "cp", "cw", "cd", "cr", "cs", "cf", "cc", "due", "h")
