@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import urlencode
 
 import httpx
@@ -31,7 +31,7 @@ class GspClient:
     """Sends one request at a time, never twice, follows no redirect, keeps no cookie and reads no proxy settings.
 
     The library's own client would do all of these and half as much work again for each call, so requests go to a
-    transport. `connections`: calls under way at most; later ones wait, within their 60 s.
+    transport, which opens packed bodies. `connections`: calls under way at most; later ones wait, within their 60 s.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class GspClient:
     async def _body(self, response: httpx.Response) -> bytes | None:
         """The whole body, or None as soon as it is larger than allowed (also when it was compressed)."""
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):  # opened; the library would open it again
             body += chunk
             if len(body) > self._max_body_bytes:
                 return None

@@ -14,8 +14,9 @@ lost. What may be asked once only (an OTP) is never repeated for that."""
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
-    """Sends each request once and as it is; answers are as they come, with their bodies still encoded.
+    """Sends each request once and as it is. Bodies of answers are streams of what they are once opened, not packed.
 
+    They are opened by and by: the library stops reading while what it has opened waits to be taken.
     `connections`: requests under way at most; later ones wait. Only connecting has a deadline here, of 5 s. Raises
     `httpx.TransportError`, whose text is the name of a class and nothing that was sent.
     """
@@ -34,7 +35,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
             data=await request.aread() or None,
             allow_redirects=False,
         )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+        headers = [header for header in answer.raw_headers if header[0].lower() != b"content-encoding"]
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -47,7 +49,6 @@ class PooledTransport(httpx.AsyncBaseTransport):
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_S),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
             trust_env=False,
             middlewares=(_once,),
         )
