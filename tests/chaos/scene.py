@@ -178,7 +178,7 @@ def judged(scene: Scene, family: Family) -> tuple[list[str], Counter[str]]:
     counts["portal calls repeated"] += extra
     counts["portal calls that faults may repeat"] += scene.extra_calls
     counts["portal calls after their unit's end"] += len(late)
-    if late:
+    if late and family.late_calls_are_wrong:
         scene.notes.append(f"{family.name}: latest call after its unit's end {late[0].by_s:.1f} s, {late[0].what}")
     if family.strict_calls and extra > scene.extra_calls:
         violations.append(f"{extra} portal calls were repeated, the faults explain {scene.extra_calls}")
