@@ -84,6 +84,7 @@ UPSTREAM_OUTAGES: Final = Collection(
 )
 """When gates were closed and opened: evidence, kept for a year."""
 LINE_SHARES: Final = Collection("line_shares", ("dispatcher",), (Index("ttl", _up("at"), ttl_s=3_600),))
+WORKER_REPORTS: Final = Collection("worker_reports", ("worker",), (Index("ttl", _up("at"), ttl_s=3_600),))
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
@@ -136,6 +137,7 @@ COLLECTIONS: Final = (
     UPSTREAMS,
     UPSTREAM_OUTAGES,
     LINE_SHARES,
+    WORKER_REPORTS,
     DATASETS,
     DATASET_CHUNKS,
     FROZEN_LISTS,

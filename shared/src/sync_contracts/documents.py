@@ -168,6 +168,23 @@ class LineShareDocument(TypedDict):
     at: datetime
 
 
+class WorkerReportDocument(TypedDict):
+    """`worker_reports`, id: a worker's instance. Replaced every five seconds by the worker, information only.
+
+    `busy` of `slots` units ask the portal; `calls`, `errors` (no answer, or a status of 500 and more) and `took` (class
+    of duration -> calls) of the last five minutes.
+    """
+
+    _id: str
+    line_id: str
+    slots: int
+    busy: int
+    calls: int
+    errors: int
+    took: dict[str, int]
+    at: datetime
+
+
 class TenantDocument(TypedDict):
     """`tenants`. `weight`: of the plan; `data_key_wrapped`: the tenant's data key under the key-encryption key."""
 
