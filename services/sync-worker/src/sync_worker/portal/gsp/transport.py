@@ -14,9 +14,10 @@ lost. What may be asked once only (an OTP) is never repeated for that."""
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
-    """Sends each request once and as it is. Bodies of answers are streams of what they are once opened, not packed.
+    """Sends each request once and as it is; its body is in memory. Bodies of answers come as streams, and opened.
 
     They are opened by and by: the library stops reading while what it has opened waits to be taken.
+
     `connections`: requests under way at most; later ones wait. Only connecting has a deadline here, of 5 s. Raises
     `httpx.TransportError`, whose text is the name of a class and nothing that was sent.
     """
@@ -32,7 +33,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             request.method,
             URL(str(request.url), encoded=True),
             headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
-            data=await request.aread() or None,
+            data=request.read() or None,
             allow_redirects=False,
         )
         headers = [header for header in answer.raw_headers if header[0].lower() != b"content-encoding"]
