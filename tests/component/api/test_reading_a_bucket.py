@@ -13,6 +13,29 @@ from tests.support import played_aggregator as aggregator
 from tests.support.played_aggregator import failed, succeeded
 
 
+async def test_f31_a2_a_bucket_tells_its_end_or_why_it_cannot_and_its_place_before_it_begins(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    await firm_of(api.database, 4)
+    first = (await started(http, ONLY_2B))["id"]
+    api.clock.forward(timedelta(seconds=10))
+    second = (await started(http, {**ONLY_2B, "presets": ["notice_return_register"]}, "k2"))["id"]
+    waiting = (await http.get(f"/v1/buckets/{second}")).json()
+    assert (waiting["eta"], waiting["eta_unknown"]) == (None, "queued")
+    assert waiting["queue"] == {"position": 2, "starts_in_s": None, "limited_by": "none"}
+    await aggregator.apply(api.database, first, {(0, 0): succeeded(), (1, 0): succeeded()})
+    api.clock.forward(timedelta(seconds=10))
+
+    told = (await http.get(f"/v1/buckets/{first}", params={"fresh": "true"})).json()
+
+    assert (told["eta_unknown"], told["queue"]) == (None, None)
+    assert told["eta"] == {
+        "from": told["eta"]["to"], "to": "2026-11-23T05:30:40.000Z", "limited_by": "none", "confidence": None,
+    }  # fmt: skip
+    listed = (await http.get("/v1/buckets")).json()["items"]
+    assert {bucket["eta_unknown"] for bucket in listed} == {"not_asked"}
+
+
 async def test_a_fresh_read_recounts_from_the_pages(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await mixed(http, api)
     stale = (await http.get(f"/v1/buckets/{bucket}")).json()
