@@ -11,7 +11,7 @@ from pydantic_settings import SettingsError
 
 from portal_sandbox.assumptions import load_assumptions
 from portal_sandbox.roster import clients, write_csv
-from portal_sandbox.script import read_script
+from portal_sandbox.script import BadScript, read_script
 from portal_sandbox.server import serve
 from portal_sandbox.settings import Settings, refused_variables
 from portal_sandbox.shapes import shape_rows
@@ -48,7 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _refused(refused_variables(refusal))
     except (SettingsError, ValueError) as refusal:
         return _refused(str(refusal))
-    return 0 if uvloop.run(serve(settings)) else 1
+    return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
+    try:
+        return 0 if uvloop.run(serve(settings)) else 1
+    except BadScript as refusal:
+        return _refused(str(refusal))
 
 
 def _print_shapes(seed: int) -> int:
@@ -60,7 +67,7 @@ def _print_shapes(seed: int) -> int:
 
 
 def _refused(text: str) -> int:
-    sys.stderr.write(f"portal_sandbox: {text}\n")
+    sys.stderr.write(f"portal_sandbox: {' '.join(text.split())}\n")
     return 2
 
 

@@ -15,7 +15,7 @@ from portal_sandbox.periods import Period
 from portal_sandbox.taxpayers import Taxpayer, Twob, copies_of
 
 _DOCUMENTS_KEPT = 120_000
-_SUMS_KEPT = 50_000
+_SUMS_KEPT = 20_000
 _UNFILED_ONE_OF = 10
 
 
@@ -57,7 +57,7 @@ class Sums(NamedTuple):
 
 
 class Shelf:
-    """At most 120,000 documents and the sums of 50,000 months are kept; the rest is drawn again when needed."""
+    """At most 120,000 documents and the sums of 20,000 months are kept; the rest is drawn again when needed."""
 
     def __init__(self, seed: int, part_documents: int) -> None:
         self._seed = seed
