@@ -93,7 +93,7 @@ class WorkerService:
         self._mongo = mongo.client(settings)
         self._database = mongo.database(self._mongo, settings)
         self._producer = kafka.producer(settings)
-        self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=200)
+        self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=500)
         self._sessions = kafka.consumer(settings, SESSION_GROUP, max_poll_records=50)
         self._portal = GspClient(settings.portal_url, connections=settings.max_inflight + SPARE_CONNECTIONS)
         self._publisher = PartitionBatches(self._producer, topic_prefix=settings.topic_prefix)
