@@ -133,6 +133,42 @@ async def test_period_in_the_header_only(signed_in: SignedIn) -> None:
     assert code_of(await caller.get("v6.0/returns/gstr3b", query)) == "RET11400"
 
 
+@pytest.mark.parametrize(
+    ("family", "action", "kind"),
+    [
+        ("gstr1", "B2B", "foreign_body"),
+        ("gstr3b", "RETSUM", "foreign_body"),
+        ("ims", "GETINV", "foreign_body"),
+        ("gstr1", "RETSUM", "wrong_total"),
+        ("ims", "GETCNT", "wrong_total"),
+        ("ledgers", "CASH", "wrong_total"),
+    ],
+)
+async def test_content_of_any_answer_can_be_spoiled(
+    sandbox: Sandbox, signed_in: SignedIn, family: str, action: str, kind: str
+) -> None:
+    caller = await signed_in(ALL)
+    right = json.dumps(await in_style_a(caller, family, action))
+    match = {"family": family, "action": action}
+    await sandbox.change("PUT", "/scenarios/one", {"match": match, "times": 1, "effect": {"kind": kind}})
+    wrong = json.dumps(await in_style_a(caller, family, action))
+    assert wrong != right
+    assert {"foreign_body": "27AAPFU0939F1ZV", "wrong_total": "9999"}[kind] in wrong
+    assert json.dumps(await in_style_a(caller, family, action)) == right
+
+
+async def test_older_names_and_paths_of_the_ledgers(signed_in: SignedIn) -> None:
+    caller = await signed_in(ALL)
+    told = await in_style_a(caller, "ledgers", "CASH")
+    for path, action in (
+        ("v0.3/returns/ledgers", "CASHDTL"),
+        ("v1.0/ledgers", "CASHDTL"),
+        ("v1.0/returns/ledgers", "CASH"),
+    ):
+        assert await caller.get(path, {"action": action, "gstin": ALL, **DAYS}) == told
+    assert code_of(await caller.get("v9.0/ledgers", {"action": "CASH", "gstin": ALL, **DAYS})) == "RET11403"
+
+
 async def test_twob_on_demand_in_style_a(sandbox: Sandbox, signed_in: SignedIn) -> None:
     gstin = number("RU")
     caller = await signed_in(gstin)
