@@ -9,7 +9,8 @@ import pytest
 from msgspec import Struct
 
 from tests.mutants.table import Mutant
-from tests.simulation.run import simulate
+from tests.simulation.creating import simulate_creations
+from tests.simulation.run import Outcome, Run
 from tests.simulation.shape import shape_of
 
 
@@ -40,8 +41,9 @@ def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | Non
             if mutant.kinds and shape_of(seed).kind not in mutant.kinds:
                 seed += 1
                 continue
-            outcome = simulate(seed)
-            if misfits := [death for death in outcome.deaths if _MISFIT.search(death)]:
+            outcome = Run(seed).outcome() if mutant.where == "buckets" else simulate_creations(seed)
+            deaths = outcome.deaths if isinstance(outcome, Outcome) else []
+            if misfits := [death for death in deaths if _MISFIT.search(death)]:
                 raise PatchMisfit(f"{mutant.name}: {misfits[0]}")
             if outcome.violations:
                 return Noticed(f"seed {seed}: {outcome.violations[0]}", time.process_time() - began)

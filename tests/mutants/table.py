@@ -1,10 +1,11 @@
 """Which guard is removed by which patch, and which tier has to notice."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.mutants import aggregator, dispatcher, elsewhere, worker
 from tests.simulation.shape import Kind
@@ -27,13 +28,14 @@ KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
 class Mutant(Struct, frozen=True):
     """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise.
 
-    `kinds`: the only runs that can; empty: all.
+    `where`: what is simulated: buckets that run, or their creation. `kinds`: the only runs that can; empty: all.
     """
 
     name: str
     remove: Removal
     guard: str
     tests: tuple[str, ...] = ()
+    where: Literal["buckets", "creations"] = "buckets"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -109,6 +111,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     _mutant(aggregator.sweep_stale, "tests/unit/aggregator/test_simulated_bucket.py"),
     _mutant(aggregator.sel_early, "tests/unit/aggregator/test_simulated_bucket.py"),
+    replace(_mutant(elsewhere.lookup_local), where="creations"),
     _mutant(elsewhere.id_without_plan, "tests/stores/api/test_creation.py"),
     _mutant(elsewhere.compare_id, "tests/stores/api/test_creation.py"),
     _mutant(elsewhere.janitor_blind_delete, "tests/stores/api/test_janitor.py"),
