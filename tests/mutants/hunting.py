@@ -30,7 +30,8 @@ class PatchMisfit(Exception):
 
 def hunt(mutant: Mutant, budget_s: float, first: int = 1) -> Noticed | None:
     """None: nobody noticed within the budget."""
-    return _by_tests(mutant, budget_s) if mutant.tests else _by_simulation(mutant, budget_s, first)
+    found = _by_simulation(mutant, budget_s, first) if mutant.is_simulated else None
+    return found or (_by_tests(mutant, budget_s) if mutant.tests else None)
 
 
 def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | None:
