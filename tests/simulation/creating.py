@@ -99,7 +99,7 @@ class Creations:
         """Whether the caller was answered for good."""
         database = as_any(SimulatedDatabase(self.sim, self.replica, process))
         parts = BucketStore(database), AccessStore(database), Encryptors(database, KEYS)
-        creation = BucketCreation(database, *parts, lambda: self.sim.now(process))
+        creation = BucketCreation(database, *parts, lambda: self.sim.now(process), watch_until=lambda *_: None)
         try:
             made = await creation.start(TENANT, _start(key, body))
         except PyMongoError:
