@@ -18,7 +18,8 @@ class ColumnDocument(TypedDict):
 class RetryDocument(TypedDict):
     """One retry: its round and what it selected. `sel`: page number (as text) -> bitmap of units, until applied.
 
-    `filter`, `matched`, `left` (units by why they were left), `preview` and `reason` are kept to be shown.
+    `filter`, `matched`, `left` (units by why they were left), `preview` and `reason` are kept to be shown; `left_in`
+    names the document of `retry_left` that holds which units were left.
     """
 
     round: int
@@ -30,6 +31,7 @@ class RetryDocument(TypedDict):
     by: str
     matched: NotRequired[int]
     left: NotRequired[dict[str, int]]
+    left_in: NotRequired[str]
     preview: NotRequired[str]
     force: NotRequired[bool]
     reason: NotRequired[str | None]

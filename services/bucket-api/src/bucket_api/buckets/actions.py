@@ -31,6 +31,11 @@ class Action(Struct, frozen=True):
         return self.facts.get("round")
 
     @property
+    def left_in(self) -> str | None:
+        """The document with the units that a retry left."""
+        return self.facts.get("left_in")
+
+    @property
     def note(self) -> str | None:
         """Why, in the words of who asked."""
         return self.facts.get("reason")

@@ -78,9 +78,8 @@ class Retrying:
             choice = await self._choice(tenant, bucket, ask)
             _refuse_empty(choice, ask.preview)
             await self._admit(tenant, bucket, choice)
-            entry = self._entry(bucket, choice, ask, key, by)
-            if choice.left:
-                await self._left_units.keep(tenant, action_id(bucket_id, key), choice.left, self._now())
+            left_in = await self._left_units.keep(tenant, action_id(bucket_id, key), choice.left, self._now())
+            entry = {**self._entry(bucket, choice, ask, key, by), **({"left_in": left_in} if left_in else {})}
             match await self._wishes.retry(tenant, bucket, entry, entry["at"] + DEFAULT_LIMITS.bucket_ms):
                 case "plan_active":
                     await self._refuse_second(tenant, bucket)

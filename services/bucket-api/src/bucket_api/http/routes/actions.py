@@ -106,7 +106,7 @@ async def list_results(
     bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     action, layout = _known(bucket, action_id), layout_of(bucket)
     at = cursor(caller.tenant, f"/v1/buckets/{bucket_id}/actions/{action_id}", {}, page_token, app.now())
-    taken, left = taken_by(action, layout), await app.left_units.of(caller.tenant, action_id)
+    taken, left = taken_by(action, layout), await app.left_units.of(caller.tenant, action.left_in)
 
     def meant(unit: Placed) -> bool:
         return taken(unit) or why_left(unit, layout, left) is not None
