@@ -1,5 +1,6 @@
 """What a worker makes of the answers of a primary that was deposed and does not know it yet."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -55,6 +56,24 @@ def command(attempt: int) -> Command:
     shard = shard_of("t_one")
     place: dict[str, Any] = {"tenant": "t_one", "bucket": "b_0", "client": "c_0", "page": 0, "ci": 0, "mi": 0}
     return Command(**place, attempt=attempt, module="m0", shard=shard, issued_at=0)
+
+
+def test_many_commands_that_are_ahead_cost_one_look_at_each_page_and_bucket() -> None:
+    ending, looks = Ending(Unit("F", 2)), list[str]()
+    reads: Any = ending.sights._reads
+    for name in ("newest_page", "newest_bucket"):
+        setattr(reads, name, _counted(getattr(reads, name), name, looks))
+    found = ending.run(lambda sights: asyncio.gather(*(sights.look(command(1000)) for _ in range(50))))
+    assert all(isinstance(each, Go) for each in found)
+    assert sorted(looks) == ["newest_bucket", "newest_page"]
+
+
+def _counted(read: Callable[[str], Awaitable[Any]], name: str, looks: list[str]) -> Callable[[str], Awaitable[Any]]:
+    def counted(key: str) -> Awaitable[Any]:
+        looks.append(name)
+        return read(key)
+
+    return counted
 
 
 @pytest.mark.parametrize("ended", [Unit("F", 2), Unit("C", 1)])

@@ -149,6 +149,19 @@ async def test_not_changed_is_answered_without_a_body(http: httpx.AsyncClient, a
     assert changed.status_code == 200
 
 
+async def test_f31_a2_a_line_that_closes_is_told_to_whoever_asks_for_changes_only(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    await firm_of(api.database, 2)
+    bucket = (await started(http, ONLY_2B))["id"]
+    etag = (await http.get(f"/v1/buckets/{bucket}")).headers["etag"]
+    line = (await api.database["buckets"].find_one({"_id": bucket}) or {})["line_id"]
+    closed = {"closed_until": api.clock() + timedelta(seconds=60), "reason": "errors"}
+    await api.database["upstreams"].update_one({"_id": line}, {"$set": closed}, upsert=True)
+    told = await http.get(f"/v1/buckets/{bucket}", headers={"if-none-match": etag})
+    assert (told.status_code, told.json()["queue"]["limited_by"]) == (200, "portal_down")
+
+
 async def test_buckets_are_listed_newest_first_and_by_status(http: httpx.AsyncClient, api: Api) -> None:
     await firm_of(api.database, 5)
     ids = []

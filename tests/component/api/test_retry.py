@@ -139,6 +139,16 @@ async def test_f08_a4_a_unit_whose_data_is_inside_its_cool_down_runs_again_only_
     assert (await stored(api, bucket))["forced"] == 1, "workers obey it for this run"
 
 
+async def test_f08_a4_the_force_of_a_retry_outlasts_another_one_that_begins_meanwhile(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    bucket = await ended(http, api, "TOTALS_MISMATCH", "SECTION_MISSING")
+    assert (await retry(http, bucket, "r1", filter={"reasons": ["totals_mismatch"]}, force=True)).status_code == 202
+    assert (await retry(http, bucket, "r2", filter={"reasons": ["section_missing"]})).status_code == 202
+    document = await stored(api, bucket)
+    assert (document["round"], document["forced"]) == (2, 2), "units of the first may still wait"
+
+
 async def test_f30_a3_results_list_also_what_was_not_taken_and_why(http: httpx.AsyncClient, api: Api) -> None:
     bucket = await ended(http, api, "OK", "TOTALS_MISMATCH", "REQUEST_REJECTED")
     action = (await retry(http, bucket, filter={"modules": ["gstr2b"]})).json()

@@ -22,9 +22,10 @@ def told(
     line: dict[str, Any] | None = LINE,
     share: dict[str, Any] | None = None,
     ahead: int = 0,
+    counted_at: int = NOW_MS,
     **changes: Any,
 ) -> Outlook:
-    reading = Reading(1, {}, dict.fromkeys(DISPLAY_STATES, 0) | shown, NOW_MS)
+    reading = Reading(1, {}, dict.fromkeys(DISPLAY_STATES, 0) | shown, counted_at)
     return outlook({**BUCKET, **changes}, reading, line=line, share=share, ahead=ahead, now_ms=NOW_MS)
 
 
@@ -84,9 +85,11 @@ def test_units_that_wait_for_their_files_limit_what_nothing_else_does() -> None:
     assert found.limited_by == "portal_preparing"
 
 
-@given(st.integers(1, 10_000), st.integers(1, 10_000), st.floats(0.1, 1_000))
-def test_the_soonest_end_is_never_after_the_latest_and_both_lie_ahead(left: int, worked: int, rate: float) -> None:
-    found = told({"queued": left, "changed": worked}, {"rate": rate})
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.floats(0.1, 1_000), st.integers(BEGUN, NOW_MS))
+def test_the_soonest_end_is_never_after_the_latest_and_both_lie_ahead(
+    left: int, worked: int, rate: float, counted_at: int
+) -> None:
+    found = told({"queued": left, "changed": worked}, {"rate": rate}, counted_at=counted_at)
     if found.unknown is None:
         assert found.from_ms is not None
         assert found.to_ms is not None

@@ -179,3 +179,17 @@ async def test_what_the_lease_dies_of_is_raised_to_all_who_wait_and_the_next_one
     assert [type(answer) for answer in answers] == [ConnectionError] * 3
     leases.error = None
     assert await limit.permit("t_1") == ()
+
+
+async def test_what_a_unit_cannot_use_because_it_was_cancelled_is_given_back() -> None:
+    unused: list[waiting.Probes] = []
+    line = waiting.Waiting(late=lambda: None, unused=unused.append)
+    cancelled = asyncio.create_task(line.wait("t_one", 1.0))
+    await settled()
+    answer = line.next()
+    assert answer is not None
+    answer.set_result(("returns",))
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert unused == [("returns",)], "also the look of a half-open gate"

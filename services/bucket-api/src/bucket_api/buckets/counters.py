@@ -79,7 +79,7 @@ def told(shown: Mapping[str, int], bucket: Mapping[str, Any]) -> Mapping[str, in
 
 
 def from_summary(summary: Mapping[str, Any]) -> Reading:
-    """The reading that the aggregator keeps in a running bucket, at most a second old."""
+    """The reading that the aggregator keeps in a running bucket, a second old at most while units end."""
     return Reading(summary["seq"], {name: summary[name] for name in "pwdrsfc"}, shown_of(summary["h"]), summary["at"])
 
 

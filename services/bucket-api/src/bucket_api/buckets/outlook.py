@@ -7,6 +7,7 @@ pace that the newest run has had so far, pauses included. No confidence is told:
 from collections.abc import Mapping
 from math import ceil
 from typing import Any, Final, Literal
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -38,6 +39,14 @@ class Outlook(Struct, frozen=True):
     queue: Place | None = None
 
 
+def mark_of(found: Outlook) -> str:
+    """Eight hex digits that change when what is told changes; times count by the minute."""
+    place = found.queue
+    minutes = [at and at // 60_000 for at in (found.from_ms, found.to_ms)]
+    start = place and (place.position, place.starts_in_s and place.starts_in_s // 60)
+    return f"{crc32(repr((found.unknown, found.limited_by, minutes, start)).encode()):08x}"
+
+
 def outlook(
     bucket: Mapping[str, Any],
     reading: Reading,
@@ -58,22 +67,22 @@ def outlook(
         return Outlook(limited_by=limited_by, unknown="queued", queue=_place(ahead, limited_by, closed_ms))
     if closed_ms:
         return Outlook(limited_by=limited_by, unknown="portal_down")
-    return _band(bucket, reading, count, line, limited_by)
+    return _band(bucket, count, line, limited_by, now_ms)
 
 
 def _band(
-    bucket: Mapping[str, Any], reading: Reading, count: Counters, line: Mapping[str, Any] | None, limited_by: Limit
+    bucket: Mapping[str, Any], count: Counters, line: Mapping[str, Any] | None, limited_by: Limit, now_ms: int
 ) -> Outlook:
     begun_at, of_run = _newest_run(bucket)
     left = count.total - count.final
     worked = _worked(count) if of_run is None else max(0, of_run - left)
-    took_ms = reading.at_ms - begun_at
+    took_ms = now_ms - begun_at  # counts that stand still are a slow pace too
     if not worked or took_ms <= 0 or worked < LEAST_PART * (worked + left):
         return Outlook(limited_by=limited_by, unknown="estimating")
     latest = ceil(left * took_ms / worked)
     rate = (line or {}).get("rate")
     soonest = min(latest, ceil(left * 1000 / rate)) if rate else latest
-    return Outlook(reading.at_ms + soonest, reading.at_ms + latest, limited_by)
+    return Outlook(now_ms + soonest, now_ms + latest, limited_by)
 
 
 def _limit(count: Counters, line: Mapping[str, Any] | None, share: Mapping[str, Any] | None, *, closed: bool) -> Limit:

@@ -53,6 +53,7 @@ class Wishes:
     ) -> dict[str, Any] | Literal["plan_active"] | None:
         """Begin the round after the one that was seen. An ended bucket runs again, unless its plan runs elsewhere."""
         ended, paused = seen["status"] != "RUNNING", seen["control"] == "PAUSE"
+        forced = retry.get("force") or (not ended and seen.get("forced") == seen["round"])  # its units may still wait
         going = {"status": "RUNNING", "control": seen["control"], "control_at": seen.get("control_at")}
         if not ended and paused:  # the resume will give back the whole pause, also what lies before this retry
             deadline_ms -= max(0, retry["at"] - seen["control_at"])
@@ -67,7 +68,7 @@ class Wishes:
                 "status": "RUNNING",
                 "active": True,
                 "deadline_at": deadline_ms,
-                **({"forced": retry["round"]} if retry.get("force") else {}),
+                **({"forced": retry["round"]} if forced else {}),
                 **({"control": "RUN"} if ended else {}),
             },
             "$push": {"retries": dict(retry)},

@@ -36,6 +36,8 @@ class Gates:
         before = self._lines
         self._lines = {line.id: line for line in lines}
         self._probed = {gate: at for gate, at in self._probed.items() if self._is_half_open(*gate)}
+        if not self._probed:
+            self._turns = {}  # nobody is served in turn
         known = before.keys() | self._lines.keys()
         return {name for name in known if _families(before.get(name)) != _families(self._lines.get(name))}
 
@@ -74,6 +76,8 @@ class Gates:
         """One unit of one tenant on a half-open line, of each in turn; other demands as they are."""
         chosen: dict[str, Demand] = {}
         for demand in demands:
+            if not demand.offers or demand.room <= 0:
+                continue
             best = chosen.get(demand.line)
             if best is None or self._turns.get(demand.tenant, 0) < self._turns.get(best.tenant, 0):
                 chosen[demand.line] = demand

@@ -4,8 +4,9 @@ An image of a second ago is what a slow worker would hold anyway. It is used onl
 from which the attempt was dispatched, and a bucket only for the round that it was read in or an earlier one.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from sync_contracts.commands import Command
@@ -33,6 +34,7 @@ BUCKET_RENEWED_S: Final = 1.0
 """A batch reads a bucket again at this age, so that units about to ask the portal seldom find it too old."""
 PAGES_KEPT: Final = 32
 BUCKETS_KEPT: Final = 512
+_AHEAD: Final = Forged(DeadLetterReason.AHEAD)
 MAX_BATCH: Final = 500
 
 
@@ -84,24 +86,32 @@ class Sights:
     async def _look_at_all(self, commands: Sequence[Command]) -> Sequence[Preflight]:
         pages = await self._read_pages(commands)
         await self._read_buckets(commands, BUCKET_RENEWED_S)
-        return [await self._judge(command, pages.get(page_id(command.bucket, command.page))) for command in commands]
+        verdicts = [_judged(command, pages, self._buckets) for command in commands]
+        ahead = [at for at, verdict in enumerate(verdicts) if verdict == _AHEAD]
+        if ahead:
+            anew = await self._judge_anew([commands[at] for at in ahead])
+            verdicts = [anew.pop(0) if verdict == _AHEAD else verdict for verdict in verdicts]
+        return verdicts
 
     async def _look_at_buckets(self, commands: Sequence[Command]) -> Sequence[BucketView | None]:
         await self._read_buckets(commands)
         return [self._buckets.get(command.bucket) for command in commands]
 
-    async def _judge(self, command: Command, page: PageImage | None) -> Preflight:
-        bucket = self._buckets.get(command.bucket)
-        verdict = judge(command, locate(page, command), bucket)
-        return await self._judge_anew(command) if verdict == Forged(DeadLetterReason.AHEAD) else verdict
+    async def _judge_anew(self, commands: Sequence[Command]) -> list[Preflight]:
+        """By what the primary can prove to be the newest: a majority read may come from one that was deposed.
 
-    async def _judge_anew(self, command: Command) -> Preflight:
-        """By what the primary can prove to be the newest: a majority read may come from one that was deposed."""
-        page = await self._reads.newest_page(page_id(command.bucket, command.page))
-        bucket = await self._reads.newest_bucket(command.bucket)
-        now_s = self._clock_s()
-        image = image_from(page, now_s) if page else None
-        return judge(command, locate(image, command), view_from(bucket, now_s) if bucket else None)
+        Each page and bucket is read once for all of them.
+        """
+        read_at = self._clock_s()
+        keys = list(dict.fromkeys(page_id(command.bucket, command.page) for command in commands))
+        names = list(dict.fromkeys(command.bucket for command in commands))
+        pages, buckets = await asyncio.gather(
+            asyncio.gather(*map(self._reads.newest_page, keys)),
+            asyncio.gather(*map(self._reads.newest_bucket, names)),
+        )
+        images = {key: image_from(page, read_at) for key, page in zip(keys, pages, strict=True) if page}
+        views = {name: view_from(found, read_at) for name, found in zip(names, buckets, strict=True) if found}
+        return [_judged(command, images, views) for command in commands]
 
     async def _read_pages(self, commands: Sequence[Command]) -> dict[str, PageImage]:
         read_at = self._clock_s()
@@ -130,6 +140,11 @@ class Sights:
             if key in found:
                 self._buckets[key] = view_from(found[key], read_at)
         _forget_oldest(self._buckets, BUCKETS_KEPT)
+
+
+def _judged(command: Command, pages: Mapping[str, PageImage], buckets: Mapping[str, BucketView]) -> Preflight:
+    page = pages.get(page_id(command.bucket, command.page))
+    return judge(command, locate(page, command), buckets.get(command.bucket))
 
 
 def _forget_oldest(kept: "OrderedDict[str, PageImage] | OrderedDict[str, BucketView]", limit: int) -> None:

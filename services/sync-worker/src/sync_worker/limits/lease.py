@@ -64,7 +64,7 @@ class FamilyLimit:
         self._rate = rate
         self._clock_s = clock_s
         self._told = told
-        self._waiting = Waiting(late=lambda: self._say("late"))
+        self._waiting = Waiting(late=lambda: self._say("late"), unused=self._take_back)
         self._serving: asyncio.Task[None] | None = None
         self._permits = 0
         self._valid_until = 0.0
@@ -177,6 +177,11 @@ class FamilyLimit:
         self._say("granted")
         probes, self._probes = self._probes, ()
         return probes
+
+    def _take_back(self, probes: Probes) -> None:
+        """The permit of a unit that was cancelled before it used it; a look of half-open gates is the next one's."""
+        self._permits += 1
+        self._probes = probes or self._probes
 
     def _refuse(self, refusal: Refusal, what: str, *, within_s: float) -> None:
         for _ in range(self._waiting.refuse(refusal, within_s=within_s)):

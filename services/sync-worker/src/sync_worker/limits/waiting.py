@@ -20,11 +20,13 @@ Answer = asyncio.Future[Probes | Refusal]
 class Waiting:
     """Who waits. A unit that is cancelled or gives up is not served and costs its tenant no turn.
 
-    `late` is told of each that gave up. One timer serves all: they come and give up in the same order.
+    `late` is told of each that gave up, `unused` is given what a unit was served with that was cancelled before it ran
+    again. One timer serves all: they come and give up in the same order.
     """
 
-    def __init__(self, late: Callable[[], None]) -> None:
+    def __init__(self, late: Callable[[], None], unused: Callable[[Probes], None]) -> None:
         self._late = late
+        self._unused = unused
         self._turns: Turns[Answer] = Turns()
         self._begun: deque[tuple[float, str, Answer]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -46,6 +48,8 @@ class Waiting:
             return await answer
         except asyncio.CancelledError:
             self._turns.discard(tenant, answer)
+            if answer.done() and not answer.cancelled() and isinstance(given := answer.result(), tuple):
+                self._unused(given)
             raise
 
     def next(self) -> Answer | None:

@@ -8,7 +8,7 @@ from sync_contracts.lines import DEFAULT_LINE
 
 from bucket_api.buckets.counters import Reading, current, from_views
 from bucket_api.buckets.creation import Creation, Replayed, Reused, Start, Started
-from bucket_api.buckets.outlook import Outlook, outlook
+from bucket_api.buckets.outlook import Outlook, mark_of, outlook
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.etags import unless_known
 from bucket_api.http.paging import cursor
@@ -75,12 +75,13 @@ async def get_bucket(
     fresh: bool = False,
     if_none_match: Annotated[str | None, Header(max_length=64)] = None,
 ) -> BucketAnswer:
-    """The bucket. `fresh=true` recounts from the pages instead of the summary, which is at most a second old."""
+    """The bucket. `fresh=true` recounts from the pages instead of the summary, a second old at most while units end."""
     bucket = await found_bucket(app, caller.tenant, bucket_id)
     recount = fresh and "pages_purged_at" not in bucket
     reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app)) if recount else current(bucket)
-    response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
-    return with_outlook(bucket_answer(bucket, reading), await _outlook(app, caller.tenant, bucket, reading))
+    found = await _outlook(app, caller.tenant, bucket, reading)
+    response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}.{mark_of(found)}"')
+    return with_outlook(bucket_answer(bucket, reading), found)
 
 
 async def _outlook(app: Services, tenant: TenantScope, bucket: dict[str, Any], reading: Reading) -> Outlook:
