@@ -24,4 +24,5 @@ def test_a_server_is_killed_and_restarted_in_mid_bucket(
     running.stack.restart(server)
 
     in_flight = 2 * IN_FLIGHT_OF_ALL_WORKERS
-    bucket.assert_whole(extra_calls=in_flight + 2 * DISPATCH_BATCH, untold_ends=in_flight)
+    untold = in_flight if server == "kafka" else 0  # an end cannot be told while the broker is away
+    bucket.assert_whole(extra_calls=in_flight + 2 * DISPATCH_BATCH, untold_ends=untold)
