@@ -13,9 +13,11 @@ from tests.support.eventually import PATIENCE_S
 UNITS: Final = 2_000
 MOST_PER_S: Final = 40
 """What all processes ask for by the clock, however few units end meanwhile on a slow machine."""
+SECONDS_ALLOWED: Final = 20.0
+"""Seconds that `MOST_PER_S` is allowed for at most: slowness does not excuse any number of operations."""
 
 
-async def test_a_thousand_stored_units_take_at_most_400_database_operations_of_all_processes() -> None:
+async def test_all_processes_take_400_database_operations_a_thousand_stored_units_and_40_a_second_at_most() -> None:
     with World() as world, world.database() as database:
         await seed(database, UNITS // COLUMNS, world.kek_file)
         start_engine(world)
@@ -28,4 +30,5 @@ async def test_a_thousand_stored_units_take_at_most_400_database_operations_of_a
         used, lasted_s = await meter.used(), time.monotonic() - begun_s
         stored = await database["datasets"].count_documents({"data": {"$exists": True}})
     assert stored == UNITS
-    assert sum(used.values()) <= MOST_OPERATIONS * UNITS / 1000 + MOST_PER_S * lasted_s, (used, lasted_s)
+    most = MOST_OPERATIONS * UNITS / 1000 + MOST_PER_S * min(lasted_s, SECONDS_ALLOWED)
+    assert sum(used.values()) <= most, (used, lasted_s)
