@@ -13,9 +13,10 @@ NEAR: Final = timedelta(days=7)
 PAST: Final = timedelta(days=31)
 ALWAYS_NEAR: Final = frozenset({Module.NOTICES.value})
 """Live data with dates of its own that nobody knows before the data is here: a notice has a day to reply by."""
-DUE_DAY: Final[Mapping[str, int]] = {Module.GSTR2B.value: 20}
-"""Day of the month after the period: a 2B is needed for the 3B of the same month."""
-DUE_DAY_AFTER_QUARTER: Final[Mapping[str, int]] = {Module.GSTR2B.value: 24}
+_FOR_3B: Final = tuple(module.value for module in (Module.GSTR2B, Module.GSTR3B, Module.GSTR1A, Module.GSTR2A))
+DUE_DAY: Final[Mapping[str, int]] = {Module.GSTR1.value: 11, **dict.fromkeys(_FOR_3B, 20)}
+"""Day of the month after the period: a return by its own day, what is needed for a 3B by that of the 3B."""
+DUE_DAY_AFTER_QUARTER: Final[Mapping[str, int]] = {Module.GSTR1.value: 13, **dict.fromkeys(_FOR_3B, 24)}
 """The same for the last month of a quarter, which quarterly filers file too, up to the later of their two days."""
 
 

@@ -50,7 +50,7 @@ class GspClient:
     ) -> None:
         self._total_s = total_s
         self._max_body_bytes = max_body_bytes
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._transport = transport or AiohttpTransport(client=partial(_session, connections), trust_env=False)
         self._extensions = {
             "timeout": httpx.Timeout(None, connect=CONNECT_S).as_dict()
@@ -77,7 +77,7 @@ class GspClient:
         await self._transport.aclose()
 
     def _url(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        address = f"{self._base_url}/{path.removeprefix('/')}"
+        address = f"{self.base_url}/{path.removeprefix('/')}"
         return f"{address}?{urlencode(query)}" if query else address
 
     async def _exchange(self, request: httpx.Request) -> Reply | Unreachable:
