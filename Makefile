@@ -8,11 +8,10 @@ members := shared services/bucket-api services/sync-worker services/status-aggre
 local_packages := $(addprefix --no-emit-package sync-bucket-,shared api worker aggregator sandbox local cli)
 compile = $(bin)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(local_packages) $(UPGRADE)
 
-# Layers of tests: the first need no server, the second have servers of their own; both run side by side. The others share
-# real servers and run in turn.
-fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation tests/mutants)
-store_layers := $(wildcard tests/stores)
-server_layers := $(wildcard tests/integration tests/e2e tests/chaos)
+# Tests of the first layers run one by one on whichever of the two test processes is free. Those of the others share a
+# product or servers, so a process takes a file, or all that share one product, at a time; the longest first.
+fast_layers := $(wildcard tests/unit tests/contracts tests/component tests/simulation tests/mutants tests/stores)
+server_layers := $(wildcard tests/e2e tests/chaos tests/integration)
 
 help: ## What can be made here
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -43,8 +42,7 @@ lint: setup ## Check style, types and import rules
 
 test: lint ## Everything, on real Kafka and MongoDB
 	$(bin)/pytest -q -n 2 $(fast_layers)
-	$(bin)/pytest -q -n 2 $(store_layers)
-	$(bin)/pytest -q $(server_layers)
+	$(bin)/pytest -q -n 2 --dist loadgroup $(server_layers)
 
 chaos: setup ## Faults of every kind on the real parts, judged by the auditor (FAMILY="kills kafka"); writes .local/chaos/results.json
 	$(bin)/python -m tests.chaos $(FAMILY)

@@ -26,10 +26,8 @@ from tests.bench.world import World
 
 UNITS: Final = int(os.environ.get("SB_BENCH_UNITS", "50000"))
 RATE_PER_S: Final = 100
-MEAN_CALL_S: Final = 1.0
-"""What the dispatcher assumes; see its settings."""
-WINDOW_S: Final = MEAN_CALL_S + 5
-"""The rate interval: how long the line needs for what may be in flight on it."""
+INTERVAL_S: Final = 1 / RATE_PER_S
+"""The rate interval: the time between two permitted calls."""
 BIG: Final = TenantScope("t_bench_big")
 BUSY: Final = tuple(TenantScope(f"t_bench_{number:02}") for number in range(20))
 NEWCOMER: Final = TenantScope("t_bench_new")
@@ -92,12 +90,12 @@ async def ended(database: Database, buckets: Sequence[Accepted]) -> list[int]:
 
 def _figures(idle: list[float], behind: list[float], served: list[int], took_s: float) -> list[Figure]:
     alone, crowded = median(idle), median(behind)
-    limit_s = MOST_TIMES_IDLE * alone + WINDOW_S
+    limit_s = MOST_TIMES_IDLE * alone + INTERVAL_S
     worst = max(behind)
     evenly = evenness(served)
     how = (
         f"median of {len(behind)} buckets of 5 units beside 21 tenants at {RATE_PER_S} calls/s; "
-        f"ratio to twice the idle latency and {WINDOW_S:g} s, which the line needs for its window"
+        f"ratio to twice the idle latency and {INTERVAL_S:g} s, the time between two calls"
     )
     even = f"Jain's index of the units of 21 tenants in {took_s:.0f} s; ratio to the limit"
     rate = sum(served) / took_s

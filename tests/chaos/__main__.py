@@ -8,21 +8,12 @@ import argparse
 import json
 import os
 import sys
-import tempfile
-import traceback
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
 
 from local_stack.tools import checkout
 from rich.console import Console
 
-from tests.chaos import clocks, kafka, kills, limits, lost, mongo, network, pauses, poison, replay, wishes
+from tests.chaos.families import AT_ONCE, FAMILIES, all_played
 from tests.chaos.ledger import GUARDS, Ledger, shown
-from tests.chaos.scene import Family, play
-
-MODULES: Final = (kills, pauses, mongo, kafka, network, replay, lost, poison, limits, clocks, wishes)
-FAMILIES: Final[Mapping[str, Family]] = {module.FAMILY.name: module.FAMILY for module in MODULES}
 
 
 def main(arguments: list[str]) -> int:
@@ -30,29 +21,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Faults on the real parts, judged.")
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of {', '.join(FAMILIES)}; none: all")
     parser.add_argument("--share", type=float, default=1.0, help="of the counts of a whole run, at least one of each")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="families that run side by side")
     given = parser.parse_args(arguments)
     if unknown := set(given.families) - set(FAMILIES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    console = Console(soft_wrap=True)
-    ledger = Ledger()
-    for name in given.families or FAMILIES:
-        console.print(f"{name}:")
-        _play(FAMILIES[name], ledger, console, given.share)
+    ledger = all_played(given.families or list(FAMILIES), given.share, given.at_once)
     whole = not given.families and given.share >= 1
     failures = ledger.failures(guards=GUARDS if whole else (), may_skip=not os.environ.get("CI"))
-    console.print(shown(ledger, failures))
+    Console(soft_wrap=True).print(shown(ledger, failures))
     _save(ledger, failures)
     return 1 if failures else 0
-
-
-def _play(family: Family, ledger: Ledger, console: Console, share: float) -> None:
-    """One family; what breaks in it is a violation, and the others still have their turn."""
-    with tempfile.TemporaryDirectory(prefix="sb-chaos-", ignore_cleanup_errors=True) as folder:
-        try:
-            play(family, Path(folder), ledger, console.print, share)
-        except Exception as error:  # noqa: BLE001 - told in the table, with all that came before
-            console.print(traceback.format_exc())
-            ledger.violations.append(f"{family.name}: stopped by {type(error).__name__}: {str(error)[:300]}")
 
 
 def _save(ledger: Ledger, failures: list[str]) -> None:

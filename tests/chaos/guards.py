@@ -1,5 +1,6 @@
 """Reads from the processes' own metrics how often each guard fired, over kills and restarts."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ SOURCES: Final[Mapping[str, str]] = {
     'dispatcher_units_total{outcome="known"}': "unit held back by the memory",
 }
 """The metric behind each guard."""
+WORK: Final = re.compile(r"(worker|dispatcher|aggregator)_(units|batches|pages)_total")
 
 
 def counters(text: str, wanted: Iterable[str] = SOURCES) -> dict[str, float]:
@@ -34,6 +36,15 @@ def counters(text: str, wanted: Iterable[str] = SOURCES) -> dict[str, float]:
     return found
 
 
+def done(address: str) -> float:
+    """Sum of the counters behind one address: grows with the work of a process. 0 when it does not answer."""
+    try:
+        lines = httpx.get(address, timeout=5, trust_env=False).text.splitlines()
+    except httpx.HTTPError:
+        return 0.0
+    return sum(float(line.rpartition(" ")[2]) for line in lines if WORK.match(line))
+
+
 class Sampler:
     """Adds up counters that begin anew with each process. What a killed process counted since the last look is lost."""
 
@@ -42,10 +53,12 @@ class Sampler:
         self._last: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
         self.fired: Counter[str] = Counter()
+        self.also: dict[str, str] = {}
+        """Addresses of processes that the stack does not know, by name."""
 
     def look(self) -> None:
         """Ask every process once; those that do not answer are asked next time."""
-        for name, address in self._addresses().items():
+        for name, address in {**self._addresses(), **self.also}.items():
             try:
                 text = httpx.get(address, timeout=2, trust_env=False).text
             except httpx.HTTPError:

@@ -6,6 +6,7 @@ from typing import Final
 from local_stack.servers import KAFKA
 
 from tests.chaos.kills import DISPATCH_BATCH, IN_FLIGHT_OF_A_WORKER
+from tests.chaos.network import await_calls
 from tests.chaos.pauses import pause
 from tests.chaos.scene import Family, Fault, Scene, plain_scene
 
@@ -16,10 +17,12 @@ REPEATS: Final = 4 * IN_FLIGHT_OF_A_WORKER + DISPATCH_BATCH
 
 def _kill(scene: Scene) -> None:
     scene.running.kill9_and_await_return(KAFKA)
+    await_calls(scene)
 
 
 def _restart(scene: Scene) -> None:
     scene.running.stack.restart(KAFKA)
+    await_calls(scene)
 
 
 FAMILY: Final = Family(

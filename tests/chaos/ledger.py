@@ -22,6 +22,10 @@ GUARDS: Final = (
 """What keeps the promises. One that never fires in a whole run has proved nothing."""
 
 
+MOST: Final = "most "
+"""How names of counts begin that are a largest value and no sum."""
+
+
 @dataclass(frozen=True)
 class Class:
     """A class of faults: how often a run must inject it, how often it did, and what that took."""
@@ -47,6 +51,15 @@ class Ledger:
     def fired(self, guards: Mapping[str, int]) -> None:
         """Add what the processes of one scene have counted."""
         self.guards.update(guards)
+
+    def add(self, other: "Ledger") -> None:
+        """Add another run's; of a figure that is a most, the larger one stays."""
+        self.classes += other.classes
+        self.guards.update(other.guards)
+        for name, count in other.counts.items():
+            self.counts[name] = max(self.counts[name], count) if name.startswith(MOST) else self.counts[name] + count
+        self.violations += other.violations
+        self.notes += other.notes
 
     def failures(self, *, guards: Iterable[str], may_skip: bool) -> list[str]:
         """Why the run has failed. `guards`: those that must have fired; `may_skip`: not in CI."""

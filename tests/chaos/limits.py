@@ -14,6 +14,7 @@ from local_stack.servers import KAFKA, MONGOD
 from local_stack.settings import StackSettings
 from local_stack.tools import checkout
 
+from tests.chaos.mongo import REPEATS
 from tests.chaos.scene import Family, Fault, Scene, opened
 
 FULL_S: Final = 20.0
@@ -107,12 +108,11 @@ def _small_disks(folder: Path) -> Iterator[Scene]:
 FAMILY: Final = Family(
     "limits",
     (
-        Fault("disk of kafka full", 1, partial(disk_full, KAFKA), missing=no_mount),
-        Fault("disk of mongod full", 1, partial(disk_full, MONGOD), missing=no_mount),
+        Fault("disk of kafka full", 1, partial(disk_full, KAFKA), REPEATS, missing=no_mount),
+        Fault("disk of mongod full", 1, partial(disk_full, MONGOD), REPEATS, missing=no_mount),
         Fault("256 file descriptors", 1, few_descriptors),
     ),
     _small_disks,
     verdicts=frozenset({"complete", "complete_with_gaps"}),
     at_end=memory_is_bounded,
-    strict_calls=False,
 )

@@ -12,7 +12,7 @@ from typing import Final
 from local_stack.settings import StackSettings
 from sync_contracts.topics import COMMANDS, EVENTS
 
-from tests.chaos.replay import stopped
+from tests.chaos.replay import WINDOW, stopped
 from tests.chaos.scene import Family, Fault, Scene, opened
 from tests.support import topic_surgery
 
@@ -87,10 +87,9 @@ def _scene(folder: Path) -> Iterator[Scene]:
 FAMILY: Final = Family(
     "lost",
     (
-        Fault("commands and marks lost", 1, commands_and_marks),
-        Fault("results lost", 1, results),
-        Fault("topics made anew", 1, recreated),
+        Fault("commands and marks lost", 1, commands_and_marks, WINDOW),
+        Fault("results lost", 1, results, WINDOW),
+        Fault("topics made anew", 1, recreated, WINDOW),
     ),
     _scene,
-    strict_calls=False,
 )

@@ -2,15 +2,18 @@
 
 import os
 import signal
+import time
 from functools import partial
 from typing import Final
 
+from tests.chaos.guards import done, metrics_addresses
 from tests.chaos.kills import DISPATCH_BATCH, IN_FLIGHT_OF_A_WORKER
 from tests.chaos.scene import Family, Fault, Scene, plain_scene
 
 PAUSE_S: Final = 45.0
 """Longer than the 30 s after which a group gives a silent member's partitions to the others."""
 WAKES: Final = 3
+LOOKED_AT_S: Final = 1.5
 
 
 def pause(name: str, scene: Scene, *, seconds: float = PAUSE_S) -> None:
@@ -23,12 +26,22 @@ def pause(name: str, scene: Scene, *, seconds: float = PAUSE_S) -> None:
         os.kill(sleeper, signal.SIGCONT)
 
 
+def pause_busiest(role: str, scene: Scene) -> None:
+    """Stop the process of a role that has done most lately: it sleeps in the middle of something."""
+    scene.load.press()
+    addresses = metrics_addresses(scene.running.stack)
+    names = [name for name in addresses if name.startswith(f"{role}-")]
+    before = {name: done(addresses[name]) for name in names}
+    time.sleep(LOOKED_AT_S)
+    pause(max(names, key=lambda name: done(addresses[name]) - before[name]), scene)
+
+
 FAMILY: Final = Family(
     "pauses",
     (
-        Fault("worker asleep", WAKES, partial(pause, "worker-0"), 2 * IN_FLIGHT_OF_A_WORKER),
-        Fault("dispatcher asleep", WAKES, partial(pause, "dispatcher-0"), 2 * DISPATCH_BATCH),
-        Fault("aggregator asleep", WAKES, partial(pause, "aggregator-0"), 2 * DISPATCH_BATCH),
+        Fault("worker asleep", WAKES, partial(pause_busiest, "worker"), 2 * IN_FLIGHT_OF_A_WORKER),
+        Fault("dispatcher asleep", WAKES, partial(pause_busiest, "dispatcher"), 2 * DISPATCH_BATCH),
+        Fault("aggregator asleep", WAKES, partial(pause_busiest, "aggregator"), 2 * DISPATCH_BATCH),
         Fault("api asleep", 1, partial(pause, "api", seconds=10.0)),
     ),
     partial(plain_scene, dispatchers=2, aggregators=2),

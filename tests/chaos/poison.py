@@ -13,6 +13,7 @@ from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from sync_worker.modules.port import Parts, Portal, Request, Result, SyncModule
 from sync_worker.modules.registry import gst_modules
 
+from tests.chaos.kills import IN_FLIGHT_OF_A_WORKER
 from tests.chaos.scene import Family, Fault, Scene, opened
 from tests.support.eventually import eventually_blocking
 from tests.support.raw_topics import RawTopics
@@ -25,6 +26,8 @@ APART: Final = 160
 APART_DEADLINE_S: Final = 180.0
 DEADLY_SIZE: Final = 7
 DEADLY_MODULE: Final = "gstr2b"
+DELIVERIES: Final = 15
+"""Of the deadly command at most: three of each of its five attempts."""
 CRASHES_DEADLINE_S: Final = 900.0
 UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
     "bytes that no JSON begins with": (b"\xc3\x28" + bytes(range(256)), "UNDECODABLE"),
@@ -127,9 +130,8 @@ FAMILY: Final = Family(
     "poison",
     (
         Fault("twenty broken records", TIMES, handful),
-        Fault("a command that kills its worker", 1, deadly_command),
+        Fault("a command that kills its worker", 1, deadly_command, DELIVERIES * IN_FLIGHT_OF_A_WORKER),
     ),
     _scene,
     at_end=all_are_dead_letters,
-    strict_calls=False,
 )

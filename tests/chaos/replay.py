@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from local_stack.stack import Stack
 from sync_contracts.topics import AGGREGATOR_GROUP, COMMANDS, EVENTS, WORKER_GROUP
 
 from tests.chaos.kills import IN_FLIGHT_OF_A_WORKER
+from tests.chaos.load import ENDED_DEADLINE_S
 from tests.chaos.scene import Family, Fault, Scene, plain_scene
 from tests.support import topic_surgery
+from tests.support.registrations import registrations
 
 READERS: Final = ((WORKER_GROUP, COMMANDS.name), (AGGREGATOR_GROUP, EVENTS.name))
 REPEATS: Final = 2 * IN_FLIGHT_OF_A_WORKER
 WINDOW: Final = 500
 """Commands that may be in flight over all tenants: each may be carried out once more when it is read again."""
+RETRIED: Final = 12
 Json = dict[str, Any]
 
 
@@ -30,6 +33,22 @@ def copy_topics(scene: Scene) -> None:
     bootstrap = scene.running.settings.kafka_bootstrap
     for _, topic in READERS:
         asyncio.run(topic_surgery.copy_onto_itself(bootstrap, topic))
+
+
+def old_round(scene: Scene) -> None:
+    """Units fail and are run again; meanwhile the commands of their first round come once more."""
+    practice, clients = scene.running.practice("again"), registrations(RETRIED)
+    practice.take_on(clients)
+    with ExitStack() as refused:
+        for client in clients:
+            refused.enter_context(scene.running.sandbox.fault("wrong_total", gstin=client.gstin, action="GET2B"))
+        bucket = practice.start("gstr2b", options={"force": True})
+        practice.ended(bucket, ENDED_DEADLINE_S)
+    practice.retry(bucket, all=True)
+    copy_topics(scene)
+    ended = practice.ended(bucket, ENDED_DEADLINE_S)
+    if ended["verdict"] != "complete":
+        scene.violations.append(f"a retried bucket ended as {ended['verdict']}: {ended['counters']}")
 
 
 def double_partitions(scene: Scene) -> None:
@@ -90,6 +109,7 @@ FAMILY: Final = Family(
     (
         Fault("offsets set to zero", 1, offsets_to_zero, REPEATS),
         Fault("topics copied onto themselves", 1, copy_topics, WINDOW),
+        Fault("commands of an earlier round come again", 1, old_round, WINDOW),
         Fault("partitions doubled", 1, double_partitions, REPEATS),
         Fault("offsets set to zero again", 1, offsets_to_zero, REPEATS),
     ),

@@ -50,7 +50,7 @@ def victim(running: RunningStack) -> Victim:
     practice.take_on([client])
     bucket_id = practice.start("gstr2b")
     assert practice.ended(bucket_id)["verdict"] == "complete"
-    at_rest = {"_id": bucket_id, "notified": 0, "notify": {"$exists": False}, "rearm_round": 0}
+    at_rest = {"_id": bucket_id, "notified": 0, "notify": {"$exists": False}, "rearm_looked": True}
     bucket = eventually_blocking(
         lambda: running.database["buckets"].find_one(at_rest), 30.0, what="nobody changes the bucket any more"
     )

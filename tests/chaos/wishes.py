@@ -172,4 +172,5 @@ FAMILY: Final = Family(
     _scene,
     verdicts=frozenset({"complete", "complete_with_gaps"}),
     strict_calls=False,
+    late_calls_are_wrong=False,
 )

@@ -98,6 +98,8 @@ BAD = [
     ("Command", {"params": None}),
     ("Command", {"client": "c_1\n"}),
     ("Command", {"issued_at": 2**63}),
+    ("Command", {"weight": 0}),
+    ("Command", {"weight": 101}),
     ("Started", {"type": "BEGUN"}),
     ("Started", {"type": None}),
     ("Retry", {"code": "NO_SUCH_CODE"}),

@@ -8,7 +8,7 @@ from local_stack.settings import StackSettings
 
 from tests.support.running_stack import RunningStack, running_as, running_stack
 
-START_AND_TEST_S = 300
+START_AND_TEST_S = 600
 NARROW_PER_S = 20.0
 NARROW_BURST = 12.0
 

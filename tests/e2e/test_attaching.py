@@ -18,7 +18,7 @@ def test_f08_a3_two_buckets_that_share_their_units_fetch_them_once(running: Runn
         practice.when(first, lambda bucket: bucket["counters"]["running"] > CLIENTS / 2)
         second = practice.start("return_register", selection=practice.only(*clients))
         waiting = eventually_blocking(
-            lambda: practice.units(second, state="waiting", reason="attached"), 30, what="units of the second wait"
+            lambda: practice.units(second, state="waiting", reason="attached"), what="units of the second wait"
         )
         ended = [practice.ended(bucket) for bucket in (first, second)]
 

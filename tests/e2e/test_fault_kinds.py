@@ -85,7 +85,6 @@ FAULTS = (
     Fault("no_fault", "done", None, outcome="changed"),
     Fault("reset_once", "done", None, effect={"kind": "reset"}, times=1, counted=0, outcome="changed"),
 )  # fmt: skip
-pytestmark = pytest.mark.timeout(240)
 OPEN = ("waiting", "retrying", "queued", "running")
 
 

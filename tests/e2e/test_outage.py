@@ -51,7 +51,7 @@ def test_f18_a1_and_a4_an_outage_stops_calls_spends_no_attempt_and_ends_by_itsel
             found = practice.units(bucket_id, state="waiting")
             return [unit for unit in found if unit["reason"]["code"] == "line_down"]
 
-        down = eventually_blocking(waiting, 30, what="units wait for the portal") or []
+        down = eventually_blocking(waiting, what="units wait for the portal") or []
         told = line.family("public")
     ended = practice.ended(bucket_id)
     counted, free = line.codes(bucket_id)
@@ -82,7 +82,7 @@ def test_f18_a2_while_the_portal_is_down_one_call_at_a_time_looks_whether_it_is_
             calls = narrow.sandbox.data_calls(since_s=closed_s + IN_FLIGHT_S)
             return sorted(call.at_s for call in calls)
 
-        seen = eventually_blocking(lambda: probes() if len(probes()) >= 2 else None, 60, what="two probes") or []
+        seen = eventually_blocking(lambda: probes() if len(probes()) >= 2 else None, what="two probes") or []
         assert line.family("public")["breaker"] in {"open", "half_open"}
         assert line.family("public")["since"] is not None
     assert practice.ended(bucket_id)["verdict"] == "complete"
@@ -105,7 +105,7 @@ def test_f18_a3_an_outage_of_one_section_leaves_the_others_alone(narrow: Running
             found = [unit for unit in practice.units(bucket_id) if unit["module"] != "gstr2b"]
             return states(found).keys() == {"done"}
 
-        eventually_blocking(others, 60, what="the other modules end meanwhile")
+        eventually_blocking(others, what="the other modules end meanwhile")
         assert line.family("notices")["breaker"] == line.family("public")["breaker"] == "closed"
         assert line.now()["state"] == "slow"
     assert practice.ended(bucket_id)["verdict"] == "complete"
@@ -118,7 +118,7 @@ def test_f18_a3_a_registration_that_always_fails_closes_no_gate(narrow: RunningS
     with narrow.sandbox.fault("http", http=502, gstin=clients[0].gstin):
         bucket_id = practice.start("return_register")
         practice.when(bucket_id, lambda bucket: share_ended(bucket) >= 7 / 8)
-        eventually_blocking(lambda: line.codes(bucket_id)[0]["PORTAL_ERROR"] >= 2, 60, what="it is tried again")
+        eventually_blocking(lambda: line.codes(bucket_id)[0]["PORTAL_ERROR"] >= 2, what="it is tried again")
     assert line.outages() == before
     assert practice.ended(bucket_id)["verdict"] == "complete"
 
@@ -137,7 +137,7 @@ def test_a_maintenance_window_of_the_operator_stops_calls_and_spends_no_attempt(
         found = practice.units(bucket_id, state="waiting")
         return [unit for unit in found if unit["reason"]["code"] == "portal_maintenance"]
 
-    eventually_blocking(waiting, 60, what="units wait for the end of the maintenance")
+    eventually_blocking(waiting, what="units wait for the end of the maintenance")
     assert (line.now()["state"], line.now()["reason"]) == ("maintenance", "portal_maintenance")
     assert narrow.sandbox.data_calls(since_s=start_s) == []
     line.api.request("DELETE", f"/v1/maintenance-windows/{made['id']}")

@@ -44,7 +44,7 @@ def paused(running: RunningStack) -> Paused:
         bucket_id = practice.start("notices", "return_register", "gstr2b", period=MONTHS)
         practice.when(bucket_id, lambda bucket: share_ended(bucket) >= 0.05)
         action = practice.api.act(bucket_id, {"kind": "pause", "note": WHY})
-        eventually_blocking(lambda: _action(practice, bucket_id, action)["done"], 60, what="what was on its way ends")
+        eventually_blocking(lambda: _action(practice, bucket_id, action)["done"], what="what was on its way ends")
     at_rest = practice.bucket(bucket_id, fresh=True)
     units = {unit["id"]: unit for unit in practice.units(bucket_id)}
     rest_s = running.sandbox.now()

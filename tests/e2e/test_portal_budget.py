@@ -99,7 +99,7 @@ def test_f09_a3_each_waiting_unit_tells_when_it_is_tried_next(narrow: RunningSta
     def some() -> list[Json]:
         return practice.units(bucket_id, state="waiting")
 
-    waiting = eventually_blocking(some, 60, what="units wait") or []
+    waiting = eventually_blocking(some, what="units wait") or []
     narrow.sandbox.limit(**TOLERANT)
     told = [unit for unit in waiting if unit["state"] == "waiting" and unit["reason"]["code"] == "rate_limited"]
 
@@ -123,7 +123,7 @@ def test_f09_a4_another_limit_is_kept_within_five_seconds_without_a_restart(
     def long_enough() -> bool:
         return narrow.sandbox.now() > changed_s + EFFECTIVE_S + 5
 
-    eventually_blocking(long_enough, 60, what="the new limit has been kept for a while")
+    eventually_blocking(long_enough, what="the new limit has been kept for a while")
     line.set_limit(200)
     raised_s = narrow.sandbox.now()
     ended = practice.ended(bucket_id)

@@ -1,60 +1,20 @@
 """F34 and F40: buckets that start by themselves. Days do not pass in a test: stored times are moved into the past."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from syncbucket_cli.client import Refused
 
+from tests.support.due_schedules import DAY, let_pass, ms, schedule, told
 from tests.support.eventually import eventually_blocking
 from tests.support.practices import Practice, states
 from tests.support.registrations import Registration, registration, registrations
 from tests.support.running_stack import RunningStack
 
 Json = dict[str, Any]
-DAY = timedelta(days=1)
-STARTED_WITHIN_S = 30
 NOT_GENERATED = "RET2B1023"
 MAINTENANCE = "RTN_24"
-
-
-def ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def schedule(practice: Practice, *modules: str, **changes: Any) -> Json:
-    """Daily, the last time a minute ago."""
-    at = datetime.now(UTC) - timedelta(minutes=1)
-    plan = {"selection": {"all": True}, "modules": list(modules)}
-    when = {"kind": "daily", "at": f"{at:%H:%M}"}
-    body = {"name": "Daily", "plan": plan, "when": when, "time_zone": "UTC", **changes}
-    made: Json = practice.api.request("POST", "/v1/schedules", json=body).json()
-    return made
-
-
-def let_pass(running: RunningStack, made: Json, days: int) -> None:
-    """As if the scheduler had not been there for some days."""
-    passed = ms(datetime.now(UTC) - days * DAY)
-    change = {"$set": {"passed": passed, "slot": passed + 1, "next_at": passed + 1}, "$inc": {"rev": 1}}
-    running.database["schedules"].update_one({"_id": made["id"]}, change)
-
-
-def past(practice: Practice, made: Json) -> list[Json]:
-    """What became of its slots, newest first."""
-    found: list[Json] = practice.api.get(f"/v1/schedules/{made['id']}/occurrences")["past"]
-    return found
-
-
-def told(practice: Practice, made: Json, count: int) -> list[Json]:
-    """Its occurrences once there are so many."""
-
-    def seen() -> list[Json] | None:
-        found = past(practice, made)
-        return found if len(found) >= count else None
-
-    found = eventually_blocking(seen, STARTED_WITHIN_S, what=f"{count} occurrences")
-    assert found is not None
-    return found
 
 
 def run_now(practice: Practice, made: Json) -> Json:
@@ -133,7 +93,7 @@ def test_f34_a3_a_client_module_that_fails_for_a_week_is_left_out_until_its_acce
 def _fail_for_a_week(running: RunningStack, made: Json, client: str) -> None:
     streaks = running.database["schedule_streaks"]
     row = {"schedule": made["id"], "client": client, "module": "notices"}
-    eventually_blocking(lambda: streaks.find_one(row), STARTED_WITHIN_S, what="the failure is counted")
+    eventually_blocking(lambda: streaks.find_one(row), what="the failure is counted")
     streaks.update_one(row, {"$set": {"n": 9, "first_at": ms(datetime.now(UTC) - 8 * DAY), "state": "warned"}})
 
 
@@ -145,7 +105,7 @@ def _suspensions(practice: Practice, made: Json, count: int) -> list[Json]:
         found = [one for one in practice.api.pages(path) if one["state"] == "suspended"]
         return [found] if len(found) == count else []
 
-    (found,) = eventually_blocking(seen, 60, what=f"{count} suspensions")
+    (found,) = eventually_blocking(seen, what=f"{count} suspensions")
     return found
 
 
@@ -180,7 +140,7 @@ def test_f40_a1_a_2b_that_was_not_there_runs_once_more_when_it_is_published_and_
     assert states(practice.units(small_id)) == {"done": 1}
     assert practice.unit(small_id, late, "gstr2b")["client_id"] == practice.ids[late.gstin]
     watches = running.database["rearm_watches"]
-    eventually_blocking(lambda: watches.find_one({"bucket": first["id"], "state": "done"}), STARTED_WITHIN_S)
+    eventually_blocking(lambda: watches.find_one({"bucket": first["id"], "state": "done"}))
     _publish(running, first["id"])
     before = running.sandbox.data_calls(gstin=late.gstin)
     told_again = schedule(practice, "return_register")
@@ -193,12 +153,12 @@ def test_f40_a1_a_2b_that_was_not_there_runs_once_more_when_it_is_published_and_
 def _publish(running: RunningStack, bucket: str) -> None:
     """The day of the next try has come."""
     watches = running.database["rearm_watches"]
-    eventually_blocking(lambda: watches.find_one({"bucket": bucket}), STARTED_WITHIN_S, what="the bucket is watched")
+    eventually_blocking(lambda: watches.find_one({"bucket": bucket}), what="the bucket is watched")
     watches.update_one({"bucket": bucket}, {"$set": {"next_at": 1}, "$inc": {"rev": 1}})
 
 
 def _linked(practice: Practice, bucket: str) -> list[str]:
-    found = eventually_blocking(lambda: practice.bucket(bucket)["linked"], STARTED_WITHIN_S, what="asked again")
+    found = eventually_blocking(lambda: practice.bucket(bucket)["linked"], what="asked again")
     assert isinstance(found, list)
     return found
 

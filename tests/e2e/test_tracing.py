@@ -7,11 +7,9 @@ from tests.support.registrations import registration
 from tests.support.running_stack import RunningStack
 from tests.support.trace_collector import SeenSpan
 
-EXPORTED_WITHIN_S = 20.0
-
 
 def _eventually(running: RunningStack, name: str, what: str, **attributes: str) -> list[SeenSpan]:
-    return eventually_blocking(lambda: running.traces.spans(name, **attributes), EXPORTED_WITHIN_S, what=what)
+    return eventually_blocking(lambda: running.traces.spans(name, **attributes), what=what)
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +28,16 @@ def test_the_chain_of_one_unit(running: RunningStack, bucket: dict[str, str]) ->
     (unit,) = units
     calls = eventually_blocking(
         lambda: [call for call in running.traces.spans("portal call") if call.parent == unit.place],
-        EXPORTED_WITHIN_S,
         what="the portal call's span",
     )
     request = _one(running, "POST /v1/buckets", bucket["trace"])
     batch = eventually_blocking(
         lambda: [span for span in running.traces.spans("dispatch batch") if span.parent == request.place],
-        EXPORTED_WITHIN_S,
         what="the batch that dispatched it",
     )[0]
     causes = {unit.place, batch.place}
     folds = eventually_blocking(
         lambda: [span for span in running.traces.spans() if _is_fold(span) and causes & span.links],
-        EXPORTED_WITHIN_S,
         what="a fold that is linked to the unit or its batch",
     )
 
@@ -69,13 +64,12 @@ def _one(running: RunningStack, name: str, trace_id: str) -> SeenSpan:
     def found() -> list[SeenSpan]:
         return [span for span in running.traces.spans(name) if span.trace_id == trace_id]
 
-    (span,) = eventually_blocking(found, EXPORTED_WITHIN_S, what=f"{name} in its trace")
+    (span,) = eventually_blocking(found, what=f"{name} in its trace")
     return span
 
 
 def _eventually_in(running: RunningStack, trace_id: str) -> None:
     eventually_blocking(
         lambda: [span for span in running.traces.spans() if span.trace_id == trace_id],
-        EXPORTED_WITHIN_S,
         what="the request's span",
     )

@@ -1,12 +1,8 @@
 """After everything else in this folder: log and documents are judged by the product's own fold."""
 
-import pytest
-
 from tests.support.faulty_runs import audited
 from tests.support.registrations import registrations
 from tests.support.running_stack import RunningStack
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def test_no_promise_was_broken(running: RunningStack) -> None:

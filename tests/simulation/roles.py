@@ -28,6 +28,7 @@ from msgspec import Struct
 from status_aggregator.aggregator import Aggregator, Stores
 from status_aggregator.consuming import EventConsumer
 from status_aggregator.store import MongoBuckets, MongoNotices, MongoPages
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.topics import AGGREGATOR_GROUP, COMMANDS, DISPATCHER_GROUP, EVENTS, WORKER_GROUP
 from sync_contracts.units import Limits
 from sync_runtime.publisher import SendUnknown
@@ -234,6 +235,7 @@ def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLett
         limits=as_any(Line(sim)),
         fetching=fetching,
         is_cancelled=sights.is_cancelled,
+        cooldowns_s=cooldowns({}),
         draw=draw,
         now=lambda: sim.now(process),
         unit_limit_s=parts.timing.unit_limit_s,
@@ -261,6 +263,13 @@ class EveryoneReady:
         return dict.fromkeys(clients, ready)
 
 
+class NothingLeft:
+    """Nobody asks which units a retry has left."""
+
+    async def keep(self, *_: object) -> None:
+        """Nothing is kept."""
+
+
 class Api:
     """The wishes of users as an API process carries them out."""
 
@@ -269,7 +278,9 @@ class Api:
         buckets, wishes = BucketStore(database), Wishes(database)
         self.buckets = buckets
         self.controlling = Controlling(buckets, wishes, lambda: parts.sim.now(process))
-        self.retrying = Retrying(buckets, wishes, as_any(EveryoneReady()), lambda: parts.sim.now(process))
+        self.retrying = Retrying(
+            buckets, wishes, as_any(EveryoneReady()), as_any(NothingLeft()), lambda: parts.sim.now(process)
+        )
 
 
 MAINS = {"dispatcher": dispatcher, "aggregator": aggregator, "worker": worker}

@@ -45,6 +45,10 @@ class Observer:
         self._sim.guards["page swept"] += swept.changed
         self._sim.guards["completion refused"] += swept.refused
 
+    def overtaken(self) -> None:
+        """A sweep lost its compare-and-set."""
+        self._sim.guards["compare-and-set failed"] += 1
+
     def notified(self, notifications: int) -> None:
         """So many completions were told."""
         self._sim.guards["notification"] += notifications

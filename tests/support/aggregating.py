@@ -63,6 +63,7 @@ class Seen:
         self.refused: list[Refused] = []
         self.sweeps: list[Swept] = []
         self.told = 0
+        self.overtakes = 0
         self.missing: list[tuple[str, int, int]] = []
         self.miscounts: list[tuple[str, Miscount]] = []
 
@@ -77,6 +78,9 @@ class Seen:
 
     def swept(self, swept: Swept) -> None:
         self.sweeps.append(swept)
+
+    def overtaken(self) -> None:
+        self.overtakes += 1
 
     def notified(self, notifications: int) -> None:
         self.told += notifications

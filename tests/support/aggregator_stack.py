@@ -25,8 +25,6 @@ from tests.support.auditor import Audited, audited
 from tests.support.eventually import eventually
 from tests.support.topic_reading import read_topic
 
-DEADLINE_S = 30
-
 
 @dataclass(frozen=True)
 class AggregatorStack:
@@ -90,7 +88,7 @@ class AggregatorStack:
             status = await self.status(bucket)
             return None if status == "RUNNING" else status
 
-        return await eventually(terminal, DEADLINE_S, what=f"{bucket} ends") or ""
+        return await eventually(terminal, what=f"{bucket} ends") or ""
 
     async def shows(self, bucket: str, states: str) -> None:
         """Wait until the units of a bucket have these states."""
@@ -98,7 +96,7 @@ class AggregatorStack:
         async def reached() -> bool:
             return await self.states(bucket) == states
 
-        await eventually(reached, DEADLINE_S, what=f"{bucket} shows {states}")
+        await eventually(reached, what=f"{bucket} shows {states}")
 
     async def committed_up_to(self, shard: int, offset: int) -> None:
         """Wait until the group has committed this offset of a shard."""
@@ -106,7 +104,7 @@ class AggregatorStack:
         async def reached() -> bool:
             return await self.committed(shard) == offset
 
-        await eventually(reached, DEADLINE_S, what=f"offset {offset} of shard {shard} is committed")
+        await eventually(reached, what=f"offset {offset} of shard {shard} is committed")
 
     async def stored(self, bucket: str) -> list[Page]:
         """The pages as they are now (majority)."""

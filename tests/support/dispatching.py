@@ -17,7 +17,7 @@ from sync_runtime.indexes import create_missing
 from sync_runtime.mongo import Database
 from sync_runtime.provision import provision_topics
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 Attempt = tuple[str, int, int, int, int]
 """Bucket, page, client index, column index, attempt."""
@@ -79,7 +79,7 @@ class DispatchingSite:
         """How often each attempt was marked."""
         return Counter((m.bucket, m.page, *unit) for m in await self.marks() for unit in m.units)
 
-    async def until_marked(self, units: int, deadline_s: float = 20) -> None:
+    async def until_marked(self, units: int, deadline_s: float = PATIENCE_S) -> None:
         """Wait until so many units have been marked, repeated ones counted again."""
 
         async def enough() -> bool:
@@ -96,7 +96,7 @@ class DispatchingSite:
             consumer.assign(partitions)
             written = sum((await consumer.end_offsets(partitions)).values())
             values: list[bytes] = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(values) < written:
                     for records in (await consumer.getmany(timeout_ms=200)).values():
                         values += [record.value for record in records]

@@ -8,15 +8,17 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 POLL_S = 0.02
+PATIENCE_S = 90.0
+"""Ends a wait for what will never come; no promise of speed, so a busy machine never comes near it."""
 
 
 @overload
 async def eventually(
-    condition: Callable[[], Coroutine[Any, Any, T]], deadline_s: float = 10, *, what: str = ""
+    condition: Callable[[], Coroutine[Any, Any, T]], deadline_s: float = PATIENCE_S, *, what: str = ""
 ) -> T: ...
 @overload
-async def eventually(condition: Callable[[], T], deadline_s: float = 10, *, what: str = "") -> T: ...
-async def eventually(condition: Callable[[], Any], deadline_s: float = 10, *, what: str = "") -> Any:
+async def eventually(condition: Callable[[], T], deadline_s: float = PATIENCE_S, *, what: str = "") -> T: ...
+async def eventually(condition: Callable[[], Any], deadline_s: float = PATIENCE_S, *, what: str = "") -> Any:
     """Poll until the condition, plain or async, gives something true; returns it. AssertionError at the deadline."""
     end = time.monotonic() + deadline_s
     while True:
@@ -28,7 +30,7 @@ async def eventually(condition: Callable[[], Any], deadline_s: float = 10, *, wh
         await asyncio.sleep(POLL_S)
 
 
-def eventually_blocking(condition: Callable[[], T], deadline_s: float = 10, *, what: str = "") -> T:
+def eventually_blocking(condition: Callable[[], T], deadline_s: float = PATIENCE_S, *, what: str = "") -> T:
     """`eventually` for tests without an event loop."""
     end = time.monotonic() + deadline_s
     while True:

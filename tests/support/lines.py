@@ -7,7 +7,7 @@ from typing import Any
 
 from syncbucket_cli.client import Client
 
-from tests.support.eventually import eventually_blocking
+from tests.support.eventually import PATIENCE_S, eventually_blocking
 from tests.support.practices import token_for
 from tests.support.running_stack import RunningStack
 
@@ -31,7 +31,7 @@ class OperatedLine:
         found = [family for family in self.now()["families"] if family["family"] == name]
         return found[0] if found else {"family": name, "breaker": "closed", "since": None}
 
-    def when(self, holds: Callable[[Json], bool], deadline_s: float = 60.0, *, what: str = "the line") -> Json:
+    def when(self, holds: Callable[[Json], bool], deadline_s: float = PATIENCE_S, *, what: str = "the line") -> Json:
         """The line as soon as the condition holds."""
 
         def seen() -> Json | None:

@@ -11,13 +11,12 @@ from syncbucket_cli.cells import FINAL
 from syncbucket_cli.client import Client, Refused, Unreachable
 
 from tests.support.command_line import CommandLine
-from tests.support.eventually import eventually_blocking
+from tests.support.eventually import PATIENCE_S, eventually_blocking
 from tests.support.registrations import Registration, client_file
 from tests.support.sandbox_control import SandboxControl
 
 Json = dict[str, Any]
 ASKED_AT_ONCE = 16
-ENDED_DEADLINE_S = 90.0
 
 
 def token_for(api_url: str, tenant: str, role: str = "administrator") -> str:
@@ -111,11 +110,11 @@ class Practice:
         """The bucket; `fresh`: recounted from its pages."""
         return self.api.get(f"/v1/buckets/{bucket_id}", **({"fresh": "true"} if fresh else {}))
 
-    def ended(self, bucket_id: str, deadline_s: float = ENDED_DEADLINE_S) -> Json:
+    def ended(self, bucket_id: str, deadline_s: float = PATIENCE_S) -> Json:
         """The bucket once it has ended."""
         return self.when(bucket_id, lambda bucket: bucket["verdict"] is not None, deadline_s)
 
-    def when(self, bucket_id: str, holds: Callable[[Json], bool], deadline_s: float = ENDED_DEADLINE_S) -> Json:
+    def when(self, bucket_id: str, holds: Callable[[Json], bool], deadline_s: float = PATIENCE_S) -> Json:
         """The bucket as soon as the condition holds for a fresh count; the service may be away meanwhile."""
 
         def seen() -> Json | None:
@@ -156,7 +155,7 @@ class Practice:
             now = self.api.get(f"/v1/otp-requests/{request['id']}")
             return None if now["state"] in {"requested", "verifying"} else now
 
-        settled = eventually_blocking(answered, 60, what="the portal answers the OTP step")
+        settled = eventually_blocking(answered, what="the portal answers the OTP step")
         assert settled is not None
         return settled
 

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.topic_reading import read_topic
 
 Headers = Sequence[tuple[str, bytes]]
@@ -43,7 +43,7 @@ class RawTopics:
         """Everything that the topic holds."""
         return await read_topic(self._bootstrap, topic)
 
-    async def consumed(self, group: str, topic: str, partition: int, deadline_s: float = 30) -> None:
+    async def consumed(self, group: str, topic: str, partition: int, deadline_s: float = PATIENCE_S) -> None:
         """Wait until a group has committed everything that a partition holds now."""
         end = await self._end_of(TopicPartition(topic, partition))
         await eventually(

@@ -57,7 +57,7 @@ class RunningStack:
         def replaced() -> bool:
             return any(p.name == name and p.pid not in {0, pid} for p in self.stack.supervisor.processes())
 
-        eventually_blocking(replaced, 60, what=f"{name} is started again")
+        eventually_blocking(replaced, what=f"{name} is started again")
 
     def logs(self) -> Iterator[tuple[str, bytes]]:
         """Every log file's name and content."""

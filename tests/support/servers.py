@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,12 +20,26 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
 
 
 @pytest.fixture
-async def kafka_admin(kafka_server: KafkaServer) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An administration client of the shared broker."""
+async def kafka_admin(kafka_server: KafkaServer, unique_prefix: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administration client of the shared broker; this test's topics are deleted at the end.
+
+    A broker that is killed reads all of its partitions again when it starts: thousands would take it minutes.
+    """
+    async with _admin(kafka_server) as admin:
+        yield admin
+    async with _admin(kafka_server) as afterwards:  # the first may have lost the broker with a test that killed it
+        if own := [topic for topic in await afterwards.list_topics() if topic.startswith(unique_prefix)]:
+            await afterwards.delete_topics(own)
+
+
+@asynccontextmanager
+async def _admin(kafka_server: KafkaServer) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.bootstrap)
     await admin.start()
-    yield admin
-    await admin.close()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 @pytest.fixture(scope="session")

@@ -38,10 +38,12 @@ def served(service: type[Answering]) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), service)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

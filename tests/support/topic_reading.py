@@ -5,7 +5,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-DEADLINE_S = 60
+DEADLINE_S = 90
 
 
 async def read_topic(bootstrap: str, topic: str) -> list[ConsumerRecord]:

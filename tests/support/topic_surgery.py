@@ -103,7 +103,7 @@ async def delete_topics(bootstrap: str, topics: Sequence[str]) -> dict[str, list
         async def gone() -> bool:
             return not set(topics) & set(await admin.list_topics())
 
-        await eventually(gone, 30, what="the topics are gone")
+        await eventually(gone, what="the topics are gone")
     return held
 
 

@@ -200,7 +200,7 @@ class WorkerStack:
         async def reached() -> bool:
             return sum(isinstance(event, events.Succeeded) for event in await self.events()) == n
 
-        await eventually(reached, 30, what=f"{n} units succeed")
+        await eventually(reached, what=f"{n} units succeed")
 
     async def records(self, topic: str = EVENTS.name) -> list[ConsumerRecord]:
         """All records of a topic so far, per partition in order."""

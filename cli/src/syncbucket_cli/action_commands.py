@@ -23,6 +23,7 @@ def retry(
     module: Annotated[list[str] | None, typer.Option(help="Units of this module; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would run again.")] = False,
     preview: Annotated[str | None, typer.Option(help="Hash of a dry run: exactly its units, or nothing.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also where data is younger than its cool-down.")] = False,
     note: Annotated[str | None, typer.Option(help="Why; kept with the action.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key; the same key and units run once.")] = None,
     follow: Annotated[bool, typer.Option("--watch", help="Stay until the bucket ends.")] = False,
@@ -36,7 +37,7 @@ def retry(
     if dry_run and follow:
         raise typer.BadParameter("a dry run starts nothing that could be watched")
     body: Json = {"kind": "retry", **({"all": True} if everything else {"filter": given})}
-    body |= {name: value for name, value in (("preview", preview), ("note", note)) if value}
+    body |= {name: value for name, value in (("preview", preview), ("note", note), ("force", force)) if value}
     action = ctx.client.act(bucket_id, body, key=key, dry_run=dry_run)
     if follow:
         ctx.errors.print(retry_line(action), soft_wrap=True)
@@ -82,7 +83,16 @@ def retry_line(action: Json) -> str:
     why = "; ".join(f"{words(row['code'])} {row['units']:,}" for row in left)
     name = f"\npreview {action['preview']}" if action["id"] is None else ""
     others = f", {counts['ineligible']:,} stay as they are: {why}" if counts["ineligible"] else ""
-    return f"{counts['eligible']:,} of {counts['matched']:,} units {verb}{others}{name}"
+    return f"{counts['eligible']:,} of {counts['matched']:,} units {verb}{others}{_time(action)}{name}"
+
+
+def _time(action: Json) -> str:
+    """How long it takes, of a dry run; nothing where nobody knows."""
+    estimate = action.get("estimate")
+    if not estimate or estimate["seconds"] is None:
+        return ""
+    whole = " with the line to yourself" if estimate["basis"] == "whole_line" else ""
+    return f"\nabout {estimate['calls']:,} calls to the portal, {estimate['seconds']:,} s{whole}"
 
 
 def register(app: typer.Typer) -> None:

@@ -1,5 +1,6 @@
 """Presets, modules and their periods: data. A preset is a named set of modules; a unit is client × module × period."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -237,6 +238,19 @@ PRESETS: Final[dict[str, Preset]] = {
         Preset("all", "ALL", tuple(Module)),
     )
 }
+
+
+LIVE: Final = "-"
+"""Stands for the period of live data in ids."""
+LONGEST_COOLDOWN_S: Final = 86_400
+
+
+def cooldowns(given: Mapping[str, int]) -> dict[str, int]:
+    """Seconds by module: the given ones, the catalogue's where none is given. ValueError names what cannot be."""
+    for name, seconds in given.items():
+        if name not in MODULES or not 0 <= seconds <= LONGEST_COOLDOWN_S:
+            raise ValueError(f"{name}: {seconds}; a module of the catalogue and 0 to {LONGEST_COOLDOWN_S} s are needed")
+    return {module.value: given.get(module.value, info.cooldown_s) for module, info in MODULES.items()}
 
 
 def modules_of(presets: tuple[str, ...], modules: tuple[str, ...]) -> tuple[Module, ...]:

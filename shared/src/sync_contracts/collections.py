@@ -84,6 +84,8 @@ LINE_SHARES: Final = Collection("line_shares", ("dispatcher",), (Index("ttl", _u
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
+RETRY_LEFT: Final = Collection("retry_left", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
+"""Units that a retry was asked for and did not take."""
 ATTEMPTS: Final = Collection("attempts", ("aggregator",), (Index("page", _up("b", "p")),))
 SCHEDULES: Final = Collection(
     "schedules",
@@ -134,6 +136,7 @@ COLLECTIONS: Final = (
     DATASETS,
     DATASET_CHUNKS,
     FROZEN_LISTS,
+    RETRY_LEFT,
     ATTEMPTS,
     SCHEDULES,
     SCHEDULE_STREAKS,

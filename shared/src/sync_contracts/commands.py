@@ -12,6 +12,7 @@ ClientIndex = Annotated[int, Meta(ge=0, le=99)]
 ColumnIndex = Annotated[int, Meta(ge=0, le=499)]
 Attempt = Annotated[int, Meta(ge=1, le=499_900)]
 Continuation = Annotated[str, Meta(max_length=512)]
+Weight = Annotated[float, Meta(ge=0.01, le=100)]
 
 SCHEMA: Final = "sync.command.v1"
 MAX_BYTES: Final = 2048
@@ -24,7 +25,10 @@ class Params(Struct, frozen=True, omit_defaults=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """One attempt for one unit. `issued_at` (ms) is information only: no decision rests on it."""
+    """One attempt for one unit. `issued_at` (ms) is information only: no decision rests on it.
+
+    `weight`: of the tenant's plan where units wait for each other; None: 1.
+    """
 
     v: Literal[1] = 1
     tenant: Id
@@ -39,6 +43,7 @@ class Command(Struct, frozen=True, kw_only=True):
     shard: Annotated[int, Meta(ge=0, le=4095)]
     cont: Continuation | None = None
     issued_at: Millis
+    weight: Weight | None = None
 
 
 encode = msgspec.json.Encoder().encode

@@ -31,6 +31,7 @@ class RetryDocument(TypedDict):
     matched: NotRequired[int]
     left: NotRequired[dict[str, int]]
     preview: NotRequired[str]
+    force: NotRequired[bool]
     reason: NotRequired[str | None]
     sel: NotRequired[dict[str, bytes]]
 
@@ -110,6 +111,7 @@ class BucketDocument(TypedDict):
     round: int
     retries: list[RetryDocument]
     deadline_at: int
+    forced: NotRequired[int]
     status: Status
     active: NotRequired[bool]
     rev: int

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.credentials import LOGINS_PER_DAY
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -47,6 +48,15 @@ class RuntimeSettings(BaseSettings):
     """Key-encryption keys (`vault.KeyEncryptionKeys`)."""
     logins_per_day: int = Field(default=LOGINS_PER_DAY, ge=1, le=10)
     """Refused log-ins of a client in a day until its guard stops further ones. The same for every process."""
+
+    cooldowns_s: dict[str, int] = {}
+    """Cool-downs by module (0 to 86,400 s), as JSON; the catalogue's for the others. The same for every process."""
+
+    @field_validator("cooldowns_s")
+    @classmethod
+    def _usable(cls, given: dict[str, int]) -> dict[str, int]:
+        cooldowns(given)
+        return given
 
     @classmethod
     def from_environment(cls, **given: Any) -> Self:

@@ -111,7 +111,7 @@ async def api(mongo_db: Database, dev_issuer: DevIssuer) -> AsyncIterator[Api]:
 
     kek = KeyEncryptionKeys({1: bytes(range(32))})
     clock, bus = Clock(), Bus()
-    app = http_application(Gate(KeySet(jwks), ISSUER), NoOpTracer(), request_time_s=20)
+    app = http_application(Gate(KeySet(jwks), ISSUER), NoOpTracer(), request_time_s=300)
     app.state.services = services_over(mongo_db, kek, bus, clock, not_ready)
     made = Api(app, mongo_db, dev_issuer, clock, bus, missing, kek)
     yield made

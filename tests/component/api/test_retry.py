@@ -97,11 +97,64 @@ async def test_a_dry_run_tells_the_same_and_stores_nothing(http: httpx.AsyncClie
     assert (answer.status_code, answer.json()["counts"]["eligible"], answer.json()["estimate"]) == (
         200,
         1,
-        {"calls": 2},
+        {"calls": 2, "seconds": None, "basis": "rate_unknown"},
     )
     assert await stored(api, bucket) == before
     done = await retry(http, bucket, all=True, preview=answer.json()["preview"])
     assert (done.status_code, done.json()["preview"]) == (202, answer.json()["preview"])
+
+
+async def test_a_dry_run_tells_how_long_its_calls_take_by_the_lines_rate_and_the_firms_part_of_it(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    bucket = await ended(http, api, "OK", "TOTALS_MISMATCH")
+    line = (await stored(api, bucket))["line_id"]
+    await api.database["upstreams"].insert_one({"_id": line, "rate": 0.25, "rate_max": 0.25, "burst": 1.0})
+    alone = (await retry(http, bucket, dry_run=True)).json()["estimate"]
+    assert alone == {"calls": 2, "seconds": 8, "basis": "whole_line"}
+    share = {"_id": f"t_one:{line}", "tenant_id": "t_one", "line_id": line, "share": 0.5, "at": api.clock()}
+    await api.database["line_shares"].insert_one(share)
+    beside_another = (await retry(http, bucket, dry_run=True)).json()["estimate"]
+    assert beside_another == {"calls": 2, "seconds": 16, "basis": "your_share"}
+    closed = {"closed_until": api.clock() + timedelta(seconds=60), "reason": "errors"}
+    await api.database["upstreams"].update_one({"_id": line}, {"$set": closed})
+    assert (await retry(http, bucket, dry_run=True)).json()["estimate"]["seconds"] == 76
+
+
+async def test_f08_a4_a_unit_whose_data_is_inside_its_cool_down_runs_again_only_by_force(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    bucket = await ended(http, api, "TOTALS_MISMATCH", "SECTION_MISSING")
+    document = await stored(api, bucket)
+    (column,) = document["columns"]
+    page = await api.database["bucket_pages"].find_one({"b": bucket})
+    assert page is not None
+    client = page["c"][0]["id"]
+    data = {"client": client, "module": column["module"], "period": column["period"], "tenant_id": "t_one"}
+    await api.database["datasets"].insert_one({"_id": "fresh", **data, "fetched_at": api.clock()})
+    seen = await retry(http, bucket, dry_run=True)
+    assert (left(seen), seen.json()["counts"]["eligible"]) == ({"cooldown": 1}, 1)
+    forced = await retry(http, bucket, all=True, force=True)
+    assert (forced.status_code, left(forced), forced.json()["force"]) == (202, {}, True)
+    assert (await stored(api, bucket))["forced"] == 1, "workers obey it for this run"
+
+
+async def test_f30_a3_results_list_also_what_was_not_taken_and_why(http: httpx.AsyncClient, api: Api) -> None:
+    bucket = await ended(http, api, "OK", "TOTALS_MISMATCH", "REQUEST_REJECTED")
+    action = (await retry(http, bucket, filter={"modules": ["gstr2b"]})).json()
+    path = f"/v1/buckets/{bucket}/actions/{action['id']}/results"
+
+    results = (await http.get(path)).json()
+
+    assert [(row["unit_id"], row["eligible"], row["ineligible_code"]) for row in results["items"]] == [
+        ("u_0_0", False, "already_done"),
+        ("u_1_0", True, None),
+        ("u_2_0", False, "never_retryable"),
+    ]
+    assert results["total_size"] == action["counts"]["matched"]
+    first = (await http.get(path, params={"page_size": 2})).json()
+    second = (await http.get(path, params={"page_size": 2, "page_token": first["next_page_token"]})).json()
+    assert [row["ineligible_code"] for row in second["items"]] == ["never_retryable"]
 
 
 async def test_a_preview_that_is_not_true_any_more_is_refused(http: httpx.AsyncClient, api: Api) -> None:

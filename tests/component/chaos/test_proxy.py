@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from local_stack.ports import free_ports
 
+from tests.support.eventually import PATIENCE_S, eventually_blocking
 from tests.support.proxy import Cut, Delay, HalfOpen, OneWayCut, Proxy, Resets, Slow
 
 MESSAGE = b"x" * 3_000
@@ -44,7 +45,7 @@ def _answer(connection: socket.socket) -> None:
 
 
 def _connected(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE_S)
 
 
 def _echoed(connection: socket.socket) -> bool:
@@ -66,7 +67,7 @@ def _is_silent(connection: socket.socket) -> bool:
     except TimeoutError:
         return True
     finally:
-        connection.settimeout(20)
+        connection.settimeout(PATIENCE_S)
     return False
 
 
@@ -100,6 +101,7 @@ def test_half_open_connections_are_silent_and_die_in_the_end(proxy: Proxy) -> No
         with proxy.bad(HalfOpen()), _connected(proxy) as new:
             assert _is_silent(old)
             assert _is_silent(new)
+            eventually_blocking(lambda: proxy.hit >= 2, what="the network has swallowed what both have sent")
         with pytest.raises(OSError):  # noqa: PT011
             _echoed(old)
 

@@ -95,7 +95,7 @@ async def test_scenarios_are_listed_and_deleted(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("PUT", "/scenarios/x", {"effect": {"kind": "expired_link"}}),
+        ("PUT", "/scenarios/x", {"effect": {"kind": "expired_key"}}),
         ("PUT", "/scenarios/x", {"match": {"gstn": "x"}, "effect": {"kind": "reset"}}),
         ("PUT", "/faults", {"error": 1}),
         ("PUT", "/rates", {"refuse_with": "500"}),

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from local_stack.ports import free_ports
 from portal_sandbox.app import apps_over
 from portal_sandbox.keeping import StateFile
 from portal_sandbox.portal import Portal
@@ -17,8 +18,8 @@ from portal_sandbox.taxpayers import username_of
 
 from tests.component.sandbox.callers import StyleACaller, code_of
 from tests.component.sandbox.conftest import START, Sandbox, client_over, number
-from tests.component.sandbox.test_process import free_port, is_healthy
-from tests.support.eventually import eventually
+from tests.component.sandbox.test_process import is_healthy
+from tests.support.eventually import PATIENCE_S, eventually
 
 GSTIN = number()
 
@@ -82,19 +83,19 @@ async def test_another_seed_and_a_broken_file_start_anew(tmp_path: Path) -> None
 @asynccontextmanager
 async def process_with(state_file: Path) -> AsyncIterator[Sandbox]:
     """A sandbox process from its start to a clean stop."""
-    ports = free_port(), free_port()
+    ports = free_ports(2)
     names = {"SB_SANDBOX_PORT": str(ports[0]), "SB_SANDBOX_CONTROL_PORT": str(ports[1])}
     environment = names | {"SB_SANDBOX_PROFILE": "instant", "SB_SANDBOX_STATE_FILE": str(state_file)}
-    portal, control = (httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) for port in ports)
+    portal, control = (httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) for port in ports)
     process = start(environment)
     try:
         async with portal, control:
-            await eventually(lambda: is_healthy(portal), 15, what="the portal is up")
-            await eventually(lambda: is_healthy(control), 15, what="the control port is up")
+            await eventually(lambda: is_healthy(portal), what="the portal is up")
+            await eventually(lambda: is_healthy(control), what="the control port is up")
             yield Sandbox(portal, control)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 def start(environment: dict[str, str]) -> subprocess.Popen[bytes]:

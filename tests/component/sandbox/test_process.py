@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from local_stack.ports import free_ports
 from portal_sandbox.taxpayers import username_of
 
 from tests.component.sandbox.callers import StyleACaller, code_of
 from tests.component.sandbox.conftest import Sandbox, number
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 GSTIN = number()
 
@@ -27,31 +28,24 @@ class Running:
     control_url: str
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    ports = free_port(), free_port()
+    ports = free_ports(2)
     names = {"SB_SANDBOX_PORT": str(ports[0]), "SB_SANDBOX_CONTROL_PORT": str(ports[1])}
     environment = names | {"SB_SANDBOX_PROFILE": "instant", "SB_SANDBOX_START_AT": "2026-11-24T06:00:00Z"}
     with subprocess.Popen([sys.executable, "-m", "portal_sandbox"], env=environment) as process:
         yield Running(process, *(f"http://127.0.0.1:{port}" for port in ports))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.fixture
 async def sandbox(running: Running) -> AsyncIterator[Sandbox]:
-    portal = httpx.AsyncClient(base_url=running.portal_url, timeout=10)
-    control = httpx.AsyncClient(base_url=running.control_url, timeout=10)
+    portal = httpx.AsyncClient(base_url=running.portal_url, timeout=PATIENCE_S)
+    control = httpx.AsyncClient(base_url=running.control_url, timeout=PATIENCE_S)
     async with portal, control:
-        await eventually(lambda: is_healthy(portal), 15, what="the portal is up")
-        await eventually(lambda: is_healthy(control), 15, what="the control port is up")
+        await eventually(lambda: is_healthy(portal), what="the portal is up")
+        await eventually(lambda: is_healthy(control), what="the control port is up")
         yield Sandbox(portal, control)
 
 
@@ -106,18 +100,22 @@ def test_taken_port_ends_the_process_with_an_error() -> None:
         taken.listen()
         environment = {
             "SB_SANDBOX_PORT": str(taken.getsockname()[1]),
-            "SB_SANDBOX_CONTROL_PORT": str(free_port()),
+            "SB_SANDBOX_CONTROL_PORT": str(free_ports(1)[0]),
             "SB_SANDBOX_LOG_LEVEL": "error",
         }
         ended = subprocess.run(
-            [sys.executable, "-m", "portal_sandbox"], env=environment, timeout=20, check=False, capture_output=True
+            [sys.executable, "-m", "portal_sandbox"],
+            env=environment,
+            timeout=PATIENCE_S,
+            check=False,
+            capture_output=True,
         )
     assert ended.returncode != 0
 
 
 def test_client_list_is_printed() -> None:
     command = [sys.executable, "-m", "portal_sandbox", "gstins", "--count", "3", "--seed", "5"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S).stdout
     assert printed.startswith("gstin,name,filing_frequency,tags,portal_username,status\n")
     assert len(printed.splitlines()) == 4
 
@@ -128,7 +126,7 @@ def test_client_list_is_printed() -> None:
 )
 def test_a_bad_setting_is_told_in_one_line(variable: str, value: str) -> None:
     command, environment = [sys.executable, "-m", "portal_sandbox"], {f"SB_SANDBOX_{variable}": value}
-    ended = subprocess.run(command, env=environment, timeout=20, check=False, capture_output=True, text=True)
+    ended = subprocess.run(command, env=environment, timeout=PATIENCE_S, check=False, capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stderr.startswith("portal_sandbox: ")
     assert ended.stderr.count("\n") == 1
@@ -136,6 +134,6 @@ def test_a_bad_setting_is_told_in_one_line(variable: str, value: str) -> None:
 
 def test_more_clients_than_there_are_names_are_refused() -> None:
     command = [sys.executable, "-m", "portal_sandbox", "gstins", "--count", "100000"]
-    ended = subprocess.run(command, timeout=20, check=False, capture_output=True, text=True)
+    ended = subprocess.run(command, timeout=PATIENCE_S, check=False, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "from 1 to 10,000" in ended.stderr

@@ -39,4 +39,3 @@ async def stack(
     await producer.start()
     yield AggregatorStack(settings, mongo_db, producer, kafka_admin)
     await kafka.stop_within(producer, 10)
-    await kafka_admin.delete_topics([settings.prefixed(topic.name) for topic in TOPICS])

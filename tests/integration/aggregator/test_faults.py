@@ -18,7 +18,7 @@ from sync_contracts.events import encode
 from sync_contracts.topics import DEAD_LETTERS, EVENTS
 
 from tests.support.aggregator_stack import AggregatorStack
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.histories import all_dispatched, history
 from tests.support.planted import Plan, plant
 from tests.support.records import Events
@@ -63,7 +63,7 @@ async def test_killed_again_and_again_in_mid_bucket_it_loses_and_doubles_nothing
             async def has_written(before: int = before) -> bool:
                 return sum(page.v for page in await stack.stored(PLAN.bucket)) > before
 
-            await eventually(has_written, 30, what="a page write")
+            await eventually(has_written, what="a page write")
             process.kill()
     async with aggregator_process(stack) as process:
         await stack.emit(PLAN.on_shard, parts[-1])
@@ -118,7 +118,7 @@ async def test_shards_move_between_members_without_a_gap(stack: AggregatorStack)
         await emit(0, 60)
         for emitted in (100, 140):  # the second member joins in mid-bucket, is killed, and is back in its slot
             async with aggregator_process(stack, "aggregator-1"):
-                await eventually(lambda: stack.has_members(2), 30, what="a second member")
+                await eventually(lambda: stack.has_members(2), what="a second member")
                 await emit(emitted - 40, emitted)
                 for plan in plans:
                     await stack.committed_up_to(plan.on_shard, emitted)
@@ -152,7 +152,7 @@ async def test_a_broker_restart_in_mid_bucket_is_survived(stack: AggregatorStack
     happened = history(pages)
     async with aggregator_process(stack):
         await stack.emit(PLAN.on_shard, happened[:200])
-        await eventually(lambda: _is_written(stack), 30, what="a page write")
+        await eventually(lambda: _is_written(stack), what="a page write")
         kafka_server.kill()
         kafka_server.restart()
         await stack.emit(PLAN.on_shard, happened[200:])
@@ -214,4 +214,4 @@ async def test_a_run_of_unusable_records_ends_the_consumer_and_commits_nothing(s
 async def fed_with_nonsense(stack: AggregatorStack) -> None:
     async with stack.aggregator() as running:
         await stack.emit_raw(2, [b"{"] * (CONSECUTIVE_LIMIT + 1))
-        await asyncio.wait([running], timeout=20)
+        await asyncio.wait([running], timeout=PATIENCE_S)

@@ -17,7 +17,7 @@ async def test_a_bucket_is_folded_to_its_verdict_and_told_once(stack: Aggregator
     async with stack.aggregator():
         await stack.emit(PLAN.on_shard, history(pages))
         assert await stack.ended(PLAN.bucket) == "PARTIAL"
-        await eventually(lambda: stack.read(BUCKETS.name), 10, what="a notification")
+        await eventually(lambda: stack.read(BUCKETS.name), what="a notification")
 
     stored = await stack.stored(PLAN.bucket)
     views = await stack.database["bucket_pages"].find({"b": PLAN.bucket}).sort("p").to_list(None)

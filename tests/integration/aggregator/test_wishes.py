@@ -49,7 +49,7 @@ async def test_an_attempt_that_is_never_heard_of_again_is_due_again(stack: Aggre
     of_page = Events(first)
     async with stack.aggregator(dispatched_deadline_ms=200, running_deadline_ms=200):
         await stack.emit(PLAN.on_shard, [of_page.dispatched((0, 0, 1), (0, 1, 1)), of_page.started(0, 1, 1)])
-        await eventually(lambda: interrupted(stack), 20, what="two interrupted attempts")
+        await eventually(lambda: interrupted(stack), what="two interrupted attempts")
         await stack.shows(PLAN.bucket, "WWWWWWWW")
 
     units = (await stack.stored(PLAN.bucket))[0].rows[0]
@@ -88,7 +88,7 @@ async def test_a_retry_runs_what_it_selected_again_and_ends_in_a_second_result(s
         await stack.emit(PLAN.on_shard, [of_page.dispatched((ci, mi, 1_001)) for of_page, ci, mi in again])
         await stack.emit(PLAN.on_shard, [of_page.succeeded(ci, mi, 1_001) for of_page, ci, mi in again])
         assert await stack.ended(PLAN.bucket) == "PARTIAL"
-        await eventually(lambda: both_told(stack), 10, what="two notifications")
+        await eventually(lambda: both_told(stack), what="two notifications")
 
     bucket = await stack.bucket(PLAN.bucket)
     assert [(result["round"], result["status"]) for result in bucket["results"]] == [(0, "FAILED"), (1, "PARTIAL")]
@@ -105,6 +105,6 @@ async def test_a_completion_that_was_not_told_is_told_by_the_next_owner(stack: A
     await plant(stack.database, PLAN)
     await wish(stack, status="FAILED", active=False, notify="pending", results=[result])
     async with stack.aggregator():
-        await eventually(lambda: stack.read(BUCKETS.name), 20, what="a notification")
+        await eventually(lambda: stack.read(BUCKETS.name), what="a notification")
 
     assert "notify" not in await stack.bucket(PLAN.bucket)

@@ -26,7 +26,7 @@ from sync_runtime.mongo import Database
 from sync_runtime.settings import RuntimeSettings
 from sync_runtime.vault import KeyEncryptionKeys
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.gstins import fictitious_gstin
 
 Environment = dict[str, str]
@@ -73,7 +73,7 @@ async def test_the_process_serves_publishes_and_ends_when_asked(
     command = await _published(environment)
     assert (command.request, command.step) == (asked.json()["id"], "OTP_REQUEST")
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(process.wait, 30) == 0
+    assert await asyncio.to_thread(process.wait, PATIENCE_S) == 0
 
 
 async def test_a_process_that_can_publish_no_more_ends_and_says_so(
@@ -82,13 +82,15 @@ async def test_a_process_that_can_publish_no_more_ends_and_says_so(
     async with signed_in(environment) as http:
         await _narrow(environment)
         assert (await ask_otp(http)).status_code == 500
-    assert await asyncio.to_thread(process.wait, 30) == 1
+    assert await asyncio.to_thread(process.wait, PATIENCE_S) == 1
 
 
 @asynccontextmanager
 async def signed_in(environment: Environment) -> AsyncIterator[httpx.AsyncClient]:
     """A caller of the process, once that is ready."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['SB_HTTP_PORT']}", timeout=30) as http:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{environment['SB_HTTP_PORT']}", timeout=PATIENCE_S
+    ) as http:
 
         async def ready() -> bool:
             try:
@@ -96,7 +98,7 @@ async def signed_in(environment: Environment) -> AsyncIterator[httpx.AsyncClient
             except httpx.TransportError:
                 return False
 
-        await eventually(ready, 30)
+        await eventually(ready)
         signed = await http.post("/dev/tokens", json={"tenant": "t_one", "role": "administrator"})
         http.headers["authorization"] = f"Bearer {signed.json()['token']}"
         yield http
@@ -132,7 +134,7 @@ async def _published(environment: Environment) -> sessions.SessionCommand:
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             record = await consumer.getone()
     finally:
         await consumer.stop()
@@ -142,7 +144,7 @@ async def _published(environment: Environment) -> sessions.SessionCommand:
 def run(environment: Environment, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bucket_api", *arguments]
     return subprocess.run(
-        command, env={**environment, **changes}, capture_output=True, text=True, timeout=60, check=False
+        command, env={**environment, **changes}, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -187,7 +189,7 @@ async def test_no_developers_routes_exist_in_production(environment: Environment
         env={**environment, **changes},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert "/v1/buckets" in listed.stdout

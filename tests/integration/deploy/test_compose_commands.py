@@ -23,12 +23,12 @@ from local_stack.process import ServerProcess, tail
 
 from tests.support.containers import built_services, command_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 Json = dict[str, Any]
 KEYS_VOLUME = "/var/lib/syncbucket/keys"
-READY_DEADLINE_S = 90
-ONE_SHOT_DEADLINE_S = 90
-CHECK_DEADLINE_S = 20
+READY_DEADLINE_S = 120
+ONE_SHOT_DEADLINE_S = 120
+CHECK_DEADLINE_S = 60
 
 
 @dataclass(frozen=True)

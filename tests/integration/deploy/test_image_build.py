@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.containers import ROOT, Stage, ancestry, default_command, stages
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 SMALLEST = "sandbox"
 """The steps are the same for each image but for its name; this one has the fewest packages."""
 DEADLINE_S = 240

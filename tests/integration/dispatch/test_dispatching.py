@@ -30,15 +30,6 @@ from tests.support.page_world import NoSpans
 from tests.support.planted import Plan, plant
 
 
-@pytest.fixture
-async def site(
-    kafka_server: KafkaServer, mongo_server: MongoServer, mongo_db: Database, unique_prefix: str
-) -> DispatchingSite:
-    made = DispatchingSite(kafka_server.bootstrap, mongo_server.url, mongo_db, unique_prefix)
-    await made.prepare()
-    return made
-
-
 async def assert_each_once(site: DispatchingSite, units: int) -> None:
     commanded = await site.commanded()
     assert len(commanded) == units
@@ -105,7 +96,7 @@ async def test_tenants_are_told_their_share_of_the_line(site: DispatchingSite) -
                 ("t_two:up_gst_1", 0.75),
             }
 
-        await eventually(both_told, 20, what="shares of both tenants")
+        await eventually(both_told, what="shares of both tenants")
 
 
 async def test_nothing_is_ever_committed(site: DispatchingSite) -> None:
@@ -118,7 +109,7 @@ async def test_nothing_is_ever_committed(site: DispatchingSite) -> None:
 
 async def test_two_dispatchers_share_the_shards_and_the_work(site: DispatchingSite) -> None:
     async with site.dispatcher("dispatcher-0") as first, site.dispatcher("dispatcher-1") as second:
-        await eventually(lambda: first() + second() == EVENTS.partitions and first() and second(), 20, what="shards")
+        await eventually(lambda: first() + second() == EVENTS.partitions and first() and second(), what="shards")
         for n in range(8):
             await plant(site.database, Plan(f"b_{n}", tenant=f"t_{n}", clients=10, columns=1, shard=4 * n))
         await site.until_marked(80)

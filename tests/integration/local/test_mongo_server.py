@@ -43,6 +43,5 @@ def test_three_members_elect_another_primary_when_theirs_is_killed(tmp_path: Pat
             wanted = {"PRIMARY", "SECONDARY"}
             eventually_blocking(
                 lambda: {m["stateStr"] for m in client.admin.command("replSetGetStatus")["members"]} == wanted,
-                20,
                 what="the killed member is a secondary again",
             )

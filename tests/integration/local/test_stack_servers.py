@@ -39,7 +39,7 @@ def test_a_killed_server_is_back_in_its_own_slot_and_a_stop_leaves_nothing(stack
     first = {name: stack.pid(name) for name in ("kafka", "mongod")}
     for name in first:
         stack.kill9(name)
-    eventually_blocking(lambda: answering(stack) == {"kafka": True, "mongod": True}, 30, what="both are back")
+    eventually_blocking(lambda: answering(stack) == {"kafka": True, "mongod": True}, what="both are back")
     second = {name: stack.pid(name) for name in first}
     assert set(first.values()).isdisjoint(second.values())
     stack.down()
@@ -63,7 +63,7 @@ def test_changed_variables_replace_who_reads_them_and_leave_the_servers(
 ) -> None:
     stack.up_servers()
     stack.supervisor.run("sandbox")
-    eventually_blocking(lambda: stack.pid("sandbox") > 0, 15, what="the sandbox runs")
+    eventually_blocking(lambda: stack.pid("sandbox") > 0, what="the sandbox runs")
     before = {name: stack.pid(name) for name in ("kafka", "mongod", "sandbox")}
     monkeypatch.setenv("SB_LOG_LEVEL", "DEBUG")
     stack.up_servers()

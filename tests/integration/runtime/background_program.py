@@ -52,7 +52,7 @@ class Program:
         tell("drained")
 
     async def _work(self) -> None:
-        beat = self.health.liveness.expect("work", 0.5)
+        beat = self.health.liveness.expect("work", 0.5 if self.behaviour == "loop-stalls" else 60)
         self.health.readiness.hold("work")
         while not self._stop.is_set():
             if self.behaviour != "loop-stalls":

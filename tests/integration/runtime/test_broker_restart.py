@@ -11,6 +11,8 @@ from sync_runtime.kafka_topics import admin
 from sync_runtime.publisher import OutgoingRecord, PartitionBatches, SendUnknown
 from sync_runtime.settings import RuntimeSettings
 
+from tests.support.eventually import PATIENCE_S
+
 ROUNDS = 30
 
 
@@ -33,7 +35,7 @@ async def _values(bootstrap: str) -> list[int]:
         await consumer.seek_to_beginning(*partitions)
         left = sum((await consumer.end_offsets(partitions)).values())
         values: list[int] = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while len(values) < left:
                 polled = await consumer.getmany(timeout_ms=200)
                 values += [int(record.value) for records in polled.values() for record in records]

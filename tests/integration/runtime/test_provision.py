@@ -21,6 +21,8 @@ from sync_runtime.kafka_topics import TopicsRefused
 from sync_runtime.mongo import Database
 from sync_runtime.provision import ProvisionSettings, provision, provision_topics
 
+from tests.support.eventually import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -105,7 +107,7 @@ async def test_a_setting_changed_by_hand_is_refused_and_not_changed_back(
     agreed = expected_settings(EVENTS, 1)
     await servers.admin.create_topics([NewTopic(name, EVENTS.partitions, 1, topic_configs=agreed)])
     await servers.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {**agreed, key: value})])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await _setting(servers, name, key) != value:
             continue
 
@@ -137,7 +139,12 @@ def _run(settings: ProvisionSettings, **environment: str) -> subprocess.Complete
     }
     command = [sys.executable, "-m", "sync_runtime", "provision"]
     return subprocess.run(
-        command, env={**os.environ, **own, **environment}, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env={**os.environ, **own, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 from collections.abc import AsyncIterator
 
@@ -22,19 +23,20 @@ from sync_runtime.publisher import (
 )
 from sync_runtime.settings import RuntimeSettings
 
+from tests.support.eventually import PATIENCE_S
+
 TOPIC = "published"
 PARTITIONS = 6
+BYTES = random.Random(6)
+"""Bytes that no compression makes fewer."""
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-async def settings(
-    kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str
-) -> AsyncIterator[RuntimeSettings]:
+async def settings(kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str) -> RuntimeSettings:
     names = [f"{unique_prefix}{topic}" for topic in (TOPIC, DEAD_LETTERS.name)]
     await kafka_admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-    yield RuntimeSettings(instance_id="p-0", kafka_bootstrap=kafka_server.bootstrap, topic_prefix=unique_prefix)
-    await kafka_admin.delete_topics(names)
+    return RuntimeSettings(instance_id="p-0", kafka_bootstrap=kafka_server.bootstrap, topic_prefix=unique_prefix)
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ async def _written(settings: RuntimeSettings, topic: str = TOPIC) -> dict[int, l
     found: dict[int, list[ConsumerRecord]] = {p: [] for p in range(PARTITIONS)}
 
     expected = sum(ends.values())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(map(len, found.values())) < expected:
             for partition, records in (await consumer.getmany(timeout_ms=100)).items():
                 found[partition.partition] += records
@@ -72,7 +74,7 @@ async def _written(settings: RuntimeSettings, topic: str = TOPIC) -> dict[int, l
 def _records(count: int, size: int = 300) -> list[OutgoingRecord]:
     headers = message_headers("sync.command.v1", TRACE)
     return [
-        OutgoingRecord(b"t_1:c_%d" % (n % 97), b"%d " % n + os.urandom(size // 2).hex().encode(), None, headers)
+        OutgoingRecord(b"t_1:c_%d" % (n % 97), b"%d " % n + BYTES.randbytes(size // 2).hex().encode(), None, headers)
         for n in range(count)
     ]
 
@@ -120,7 +122,7 @@ async def test_an_explicit_partition_wins_over_the_key(batches: PartitionBatches
 async def test_more_than_one_batch_per_partition_keeps_the_order(
     batches: PartitionBatches, settings: RuntimeSettings
 ) -> None:
-    large = [OutgoingRecord(b"k", b"%d " % n + os.urandom(20_000), 3) for n in range(50)]
+    large = [OutgoingRecord(b"k", b"%d " % n + BYTES.randbytes(20_000), 3) for n in range(50)]
 
     await batches.publish(TOPIC, large)
 
@@ -131,7 +133,7 @@ async def test_a_dead_letter_above_the_batch_size_is_published(
     batches: PartitionBatches, settings: RuntimeSettings
 ) -> None:
     await batches.publish(
-        DEAD_LETTERS.name, [OutgoingRecord(b"k", os.urandom(524_288), 0), OutgoingRecord(b"k", b"x", 0)]
+        DEAD_LETTERS.name, [OutgoingRecord(b"k", BYTES.randbytes(524_288), 0), OutgoingRecord(b"k", b"x", 0)]
     )
 
     assert [len(r.value) for r in (await _written(settings, DEAD_LETTERS.name))[0]] == [524_288, 1]
@@ -171,14 +173,13 @@ async def test_a_batch_that_the_broker_refuses_breaks_the_producer_for_good(
     batches = PartitionBatches(producer, topic_prefix=settings.topic_prefix)
 
     with pytest.raises(ProducerBroken, match="MessageSizeTooLargeError"):
-        await batches.publish("narrow", [OutgoingRecord(b"k", os.urandom(5_000))])
+        await batches.publish("narrow", [OutgoingRecord(b"k", BYTES.randbytes(5_000))])
     with pytest.raises(ProducerBroken):
         await batches.publish(TOPIC, [OutgoingRecord(b"k", b"fits")])
     with pytest.raises(ProducerBroken):
-        await asyncio.wait_for(batches.watch(), 5)
+        await asyncio.wait_for(batches.watch(), PATIENCE_S)
 
     await kafka.stop_within(producer, 10)
-    await kafka_admin.delete_topics([name])
 
 
 async def test_a_producer_that_was_stopped_is_broken_not_unknown(settings: RuntimeSettings) -> None:

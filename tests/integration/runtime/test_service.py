@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from local_stack.kafka import KafkaServer
 from local_stack.ports import free_ports
 
-from tests.support.eventually import eventually, eventually_blocking
+from tests.support.eventually import PATIENCE_S, eventually, eventually_blocking
 
 PROGRAM = Path(__file__).with_name("background_program.py")
 
@@ -31,13 +31,13 @@ class Running:
     def health(self, path: str) -> tuple[int, Any]:
         """Status and body; (0, {}) while nothing answers."""
         try:
-            response = httpx.get(f"http://127.0.0.1:{self._port}{path}", timeout=1)
+            response = httpx.get(f"http://127.0.0.1:{self._port}{path}", timeout=PATIENCE_S)
         except httpx.TransportError:
             return 0, {}
         return response.status_code, response.json()
 
     def until(self, path: str, status: int) -> Any:
-        return eventually_blocking(lambda: self._body(path, status), 10, what=f"{path} answers {status}")
+        return eventually_blocking(lambda: self._body(path, status), what=f"{path} answers {status}")
 
     def react(self) -> None:
         self._trigger.touch()
@@ -46,7 +46,7 @@ class Running:
         """Exit code, steps told on stdout, log."""
         if sig is not None:
             self.child.send_signal(sig)
-        out, log = self.child.communicate(timeout=20)
+        out, log = self.child.communicate(timeout=PATIENCE_S)
         return self.child.returncode, out.split(), log
 
     def _body(self, path: str, status: int) -> Any:
@@ -60,7 +60,6 @@ class Launcher:
             "SB_INSTANCE_ID": "p-0",
             "SB_KAFKA_BOOTSTRAP": kafka.bootstrap,
             "SB_TOPIC_PREFIX": prefix,
-            "SB_DRAIN_DEADLINE_S": "2",
         }
         self._folder = folder
 
@@ -81,17 +80,16 @@ class Launcher:
         finally:
             if child.poll() is None:
                 child.kill()
-                child.communicate(timeout=10)
+                child.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture
 async def launcher(
     kafka_server: KafkaServer, kafka_admin: AIOKafkaAdminClient, unique_prefix: str, tmp_path: Path
-) -> AsyncIterator[Launcher]:
+) -> Launcher:
     topic = f"{unique_prefix}drained"
     await kafka_admin.create_topics([NewTopic(topic, 1, 1)])
-    yield Launcher(kafka_server, unique_prefix, tmp_path)
-    await kafka_admin.delete_topics([topic])
+    return Launcher(kafka_server, unique_prefix, tmp_path)
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
@@ -141,7 +139,7 @@ def test_a_start_beyond_its_deadline_ends_with_1(launcher: Launcher) -> None:
 
 
 def test_a_drain_beyond_its_deadline_ends_with_1(launcher: Launcher) -> None:
-    with launcher.run("drain-hangs") as program:
+    with launcher.run("drain-hangs", SB_DRAIN_DEADLINE_S="1") as program:
         program.until("/readyz", 200)
         code, steps, log = program.end(signal.SIGTERM)
 
@@ -189,7 +187,7 @@ def test_a_signal_during_composition_is_not_lost(launcher: Launcher) -> None:
 
 
 async def test_a_stopped_broker_cannot_hold_up_the_end(launcher: Launcher, kafka_server: KafkaServer) -> None:
-    with launcher.run("ok") as program:
+    with launcher.run("ok", SB_DRAIN_DEADLINE_S="1") as program:
         await eventually(lambda: program.health("/readyz")[0] == 200)
         os.kill(kafka_server.pid, signal.SIGSTOP)
         try:

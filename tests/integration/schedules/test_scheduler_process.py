@@ -1,28 +1,23 @@
 """`python -m bucket_api schedule` as it runs in production: two at once, killed, stopped, refused."""
 
-import asyncio
 import base64
-import os
 import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from local_stack.kafka import KafkaServer
 from local_stack.mongod import MongoServer
-from local_stack.ports import free_ports
 from sync_runtime.mongo import Database
 from sync_runtime.telemetry import now_ms
 
 from tests.stores.schedules.world import World
 from tests.support.eventually import eventually
+from tests.support.programs import Program, program
 from tests.unit.schedules.schedules import PLAN
 
 SCHEDULES = 6
+ADVANCED = 'scheduler_schedules_total{outcome="advanced"}'
 
 
 @pytest.fixture
@@ -41,7 +36,6 @@ def environment(
     kek.write_text(f"1 {base64.b64encode(bytes(range(32))).decode()}\n")
     kek.chmod(0o600)
     return {
-        **os.environ,
         "SB_INSTANCE_ID": "scheduler",
         "SB_KAFKA_BOOTSTRAP": kafka_server.bootstrap,
         "SB_MONGO_URL": mongo_server.url,
@@ -50,30 +44,8 @@ def environment(
     }
 
 
-@contextmanager
-def process(env: dict[str, str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A scheduler as a child, gone at the end of the block."""
-    with log.open("ab") as output:
-        command = [sys.executable, "-m", "bucket_api", "schedule"]
-        child = subprocess.Popen(command, env={**env, "SB_HEALTH_PORT": str(port)}, stderr=output)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait(10)
-
-
-def is_ready(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
-        return bool(answer.status == 200)
-    return False
-
-
-def advanced(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
-        lines: list[str] = answer.read().decode().splitlines()
-    (line,) = (line for line in lines if line.startswith('scheduler_schedules_total{outcome="advanced"}'))
-    return float(line.rpartition(" ")[2])
+def scheduler(environment: dict[str, str], log: Path) -> AbstractContextManager[Program]:
+    return program("bucket_api", "schedule", environment=environment, log=log)
 
 
 async def let_pass(world: World) -> None:
@@ -87,15 +59,14 @@ async def test_two_processes_start_one_bucket_for_each_slot_and_end_cleanly(
 ) -> None:
     for n in range(SCHEDULES):
         await world.schedule(name=f"n{n}", plan={**PLAN, "options": {"n": n}})
-    ports = free_ports(2)
     log = tmp_path / "scheduler.log"
-    with process(environment, ports[0], log) as one, process(environment, ports[1], log) as two:
-        await eventually(lambda: asyncio.to_thread(lambda: all(map(is_ready, ports))), 30, what="readiness")
+    with scheduler(environment, log) as one, scheduler(environment, log) as two:
+        await one.ready()
+        await two.ready()
         await let_pass(world)
-        await eventually(lambda: _buckets(world, SCHEDULES), 20, what="a bucket for each")
-        for child in (one, two):
-            child.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(child.wait, 20) == 0, log.read_text()
+        await eventually(lambda: _buckets(world, SCHEDULES), what="a bucket for each")
+        for each in (one, two):
+            assert await each.ended(signal.SIGTERM) == 0, log.read_text()
 
     assert len(await world.buckets()) == SCHEDULES
     found = [schedule async for schedule in world.database["schedules"].find({})]
@@ -105,22 +76,20 @@ async def test_two_processes_start_one_bucket_for_each_slot_and_end_cleanly(
 
 async def test_it_tells_what_it_did(world: World, environment: dict[str, str], tmp_path: Path) -> None:
     await world.schedule()
-    (port,) = free_ports(1)
-    with process(environment, port, tmp_path / "scheduler.log"):
-        await eventually(lambda: asyncio.to_thread(is_ready, port), 30, what="readiness")
+    with scheduler(environment, tmp_path / "scheduler.log") as running:
+        await running.ready()
         await let_pass(world)
-        await eventually(lambda: _buckets(world, 1), 20, what="its bucket")
-        await eventually(lambda: asyncio.to_thread(advanced, port), 5, what="the metric")
+        await eventually(lambda: _buckets(world, 1), what="its bucket")
+        await eventually(lambda: running.metric(ADVANCED), what="the metric")
 
 
 async def test_it_refuses_to_start_without_its_indexes(
     world: World, environment: dict[str, str], tmp_path: Path
 ) -> None:
     await world.database["schedules"].drop_index("next_at")
-    (port,) = free_ports(1)
     log = tmp_path / "scheduler.log"
-    with process(environment, port, log) as child:
-        assert await asyncio.to_thread(child.wait, 30) == 1
+    with scheduler(environment, log) as refusing:
+        assert await refusing.ended() == 1
 
     assert "index schedules.next_at does not exist" in log.read_text()
 

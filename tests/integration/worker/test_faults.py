@@ -17,7 +17,7 @@ from sync_contracts.outcomes import Code
 from sync_contracts.topics import DEAD_LETTERS
 from sync_worker.intake.dead_letters import TooManyInvalid
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.worker_stack import NullModule, SlowModule, StoringModule, WorkerStack, command, seed
 
 POISON: list[tuple[bytes | None, DeadLetterReason]] = [
@@ -50,12 +50,12 @@ async def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(stack: Worke
         async def all_released() -> bool:
             return await stack.committed() == 20 + len(POISON)
 
-        await eventually(all_released, 30, what="poison is committed")
+        await eventually(all_released, what="poison is committed")
 
     async def kept_all() -> bool:
         return len(await stack.records(DEAD_LETTERS.name)) == len(POISON)
 
-    await eventually(kept_all, 30, what="every poison record is kept")
+    await eventually(kept_all, what="every poison record is kept")
     letters = await stack.records(DEAD_LETTERS.name)
     reasons = sorted(dict(letter.headers)["dlq-reason"].decode() for letter in letters)
     assert reasons == sorted(reason.value for _, reason in POISON)
@@ -73,7 +73,7 @@ async def test_too_many_invalid_records_stop_the_worker_with_an_alarm(stack: Wor
     running = asyncio.create_task(service.run())
     await stack.send_raw(*((b"k", b"no json", ()) for _ in range(40)))
     with pytest.raises(Exception) as died:  # noqa: PT011 - the cause is what counts
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, PATIENCE_S)
     assert isinstance(died.value.__cause__, TooManyInvalid)
     await service.drain()
 
@@ -87,7 +87,7 @@ async def test_a_unit_whose_run_raises_ends_the_process_and_comes_again(stack: W
     running = asyncio.create_task(service.run())
     await stack.send(command(0, module="storing"))
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever it is, the process must end
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, PATIENCE_S)
     await service.drain()
     assert await stack.committed() == 0
     broken.gate.set()
@@ -100,7 +100,7 @@ async def test_a_worker_that_joins_takes_over_without_a_second_run(stack: Worker
     first, second = StoringModule(), StoringModule()
     async with stack.worker(first, max_inflight=4):
         await stack.send(*(command(number, module="storing") for number in range(40)))
-        await eventually(lambda: len(first.began) == 4, 30)
+        await eventually(lambda: len(first.began) == 4)
         joining = asyncio.create_task(_joined(stack, second))
         await asyncio.sleep(1)
         first.gate.set()
@@ -127,7 +127,7 @@ async def test_the_fourth_delivery_of_a_record_that_kills_its_worker_is_a_counte
         service = stack.service([module])
         await service.start()
         running = asyncio.create_task(service.run())
-        await eventually(lambda: len(module.began) == delivery + 1, 30)  # noqa: B023 - awaited in this turn
+        await eventually(lambda: len(module.began) == delivery + 1)  # noqa: B023 - awaited in this turn
         running.cancel()
         service._intake._limits = service._intake._limits.__class__(drain_s=0.1)
         await service.drain()
@@ -137,7 +137,7 @@ async def test_the_fourth_delivery_of_a_record_that_kills_its_worker_is_a_counte
         async def said() -> bool:
             return any(isinstance(event, Retry) for event in await stack.events())
 
-        await eventually(said, 30)
+        await eventually(said)
     retry = next(event for event in await stack.events() if isinstance(event, Retry))
     assert (retry.code, retry.counted) == (Code.CRASH_LOOP, True)
     assert len(module.began) == 3
@@ -157,7 +157,7 @@ async def test_commands_killed_in_the_middle_are_all_carried_out(stack: WorkerSt
     last = await _start_process(stack, kek)
     await _obtained(stack, 300)
     last.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(last.wait(), 60) == 0
+    assert await asyncio.wait_for(last.wait(), PATIENCE_S) == 0
     assert await stack.committed() == 300
 
 
@@ -166,7 +166,7 @@ async def _obtained(stack: WorkerStack, n: int) -> None:
         done = {(event.ci, event.mi) for event in await stack.events() if isinstance(event, Succeeded)}
         return len(done) >= n
 
-    await eventually(reached, 60, what=f"{n} units succeed")
+    await eventually(reached, what=f"{n} units succeed")
 
 
 async def _start_process(stack: WorkerStack, kek: Path) -> asyncio.subprocess.Process:
@@ -219,4 +219,4 @@ async def _all_ended(stack: WorkerStack, n: int) -> None:
         said = {(event.ci, event.mi) for event in await stack.events() if isinstance(event, Succeeded | Retry)}
         return len(said) == n
 
-    await eventually(reached, 90, what=f"{n} units end")
+    await eventually(reached, what=f"{n} units end")

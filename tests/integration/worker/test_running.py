@@ -58,7 +58,7 @@ async def test_a_client_runs_one_unit_at_a_time_while_others_go_on(stack: Worker
     module = StoringModule()
     async with stack.worker(module):
         await stack.send(*(command(number, mi, module="storing") for mi in range(3) for number in range(3)))
-        await eventually(lambda: len(module.began) == 3, 30)
+        await eventually(lambda: len(module.began) == 3)
         assert len(set(module.began)) == 3
         module.gate.set()
         await stack.succeeded(9)
@@ -77,7 +77,7 @@ async def test_a_unit_that_has_run_a_while_says_that_it_has_started(stack: Worke
         async def started_said() -> bool:
             return any(isinstance(event, Started) for event in await stack.events())
 
-        await eventually(started_said, 30)
+        await eventually(started_said)
         module.gate.set()
 
 
@@ -90,7 +90,7 @@ async def test_units_that_have_ended_or_begun_a_later_round_are_dropped(stack: W
         async def released() -> bool:
             return await stack.committed() == 2
 
-        await eventually(released, 30)
+        await eventually(released)
     assert await stack.events() == []
 
 
@@ -103,7 +103,7 @@ async def test_a_cancelled_bucket_is_told_so_without_running(stack: WorkerStack)
         async def said() -> bool:
             return bool(await stack.events())
 
-        await eventually(said, 30)
+        await eventually(said)
     assert isinstance((await stack.events())[0], Cancelled)
     assert module.began == []
 
@@ -130,7 +130,7 @@ async def test_a_drain_lets_running_units_end_and_commits_them(stack: WorkerStac
     await service.start()
     running = asyncio.create_task(service.run())
     await stack.send(*(command(number, module="storing") for number in range(8)))
-    await eventually(lambda: len(module.began) == 2, 30)
+    await eventually(lambda: len(module.began) == 2)
     draining = asyncio.create_task(service.drain())
     await asyncio.sleep(0.3)
     module.gate.set()

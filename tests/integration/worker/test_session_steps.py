@@ -43,18 +43,18 @@ async def test_a_step_ends_in_its_request_and_bad_or_foreign_ones_are_kept_elsew
         async def ended() -> bool:
             return {await state(stack, "otp_1"), await state(stack, "otp_2")} == {"failed"}
 
-        await eventually(ended, 30, what="both requests end")
+        await eventually(ended, what="both requests end")
 
         async def committed() -> bool:
             offsets = await stack.admin.list_consumer_group_offsets(stack.settings.prefixed(SESSION_GROUP))
             return sum(int(found.offset) for found in offsets.values()) == 6
 
-        await eventually(committed, 30, what="all steps are committed")
+        await eventually(committed, what="all steps are committed")
 
     async def kept() -> bool:
         return len(await stack.records(DEAD_LETTERS.name)) == 4
 
-    await eventually(kept, 30, what="four dead letters")
+    await eventually(kept, what="four dead letters")
     letters = await stack.records(DEAD_LETTERS.name)
     reasons = sorted(dict(letter.headers)["dlq-reason"] for letter in letters)
     assert reasons == [b"SCHEMA", b"UNDECODABLE", b"UNDECODABLE", b"UNKNOWN_UNIT"]

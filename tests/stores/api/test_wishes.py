@@ -10,6 +10,7 @@ from bucket_api.access.standings import Standings
 from bucket_api.access.store import AccessStore
 from bucket_api.buckets.choosing import RetryFilter
 from bucket_api.buckets.controlling import Controlled, Controlling
+from bucket_api.buckets.left_units import LeftUnits
 from bucket_api.buckets.retrying import Ask, Retried, Retrying
 from bucket_api.buckets.store import BucketStore
 from bucket_api.buckets.units import UnitFilter
@@ -60,8 +61,8 @@ EVERYTHING = of()
 
 
 async def retry(database: Database, bucket: str, key: str, ask: Ask = EVERYTHING) -> Retried:
-    buckets, standings = BucketStore(database), Standings(database, AccessStore(database), lambda: NOW)
-    return await Retrying(buckets, Wishes(database), standings, lambda: NOW).retry(
+    buckets, standings = BucketStore(database), Standings(database, AccessStore(database), lambda: NOW, {})
+    return await Retrying(buckets, Wishes(database), standings, LeftUnits(database), lambda: NOW).retry(
         TENANT, bucket, ask, key=key, by="us_x"
     )
 

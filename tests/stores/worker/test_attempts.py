@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.commands import Command
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
@@ -94,7 +95,8 @@ class Limits:
         self.refusal: Refusal | None = None
         self.down = False
 
-    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> "Limits":
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None, weight: float = 1.0) -> "Limits":
+        assert weight == 1.0
         self.told.append((line, tenant, client, last or "-"))
         return self
 
@@ -135,6 +137,7 @@ class World:
         asked = asked or command(0, module=name)
         vault = TenantKeys(self.database, KEYS, refused=DecryptionRefused, clock_s=lambda: 0.0)
         attempts = Attempts(
+            cooldowns_s=cooldowns({}),
             modules={} if script is None else {name: Scripted(script, name=name, stores=stores)},
             subjects=Subjects(ClientStore(self.database), lambda: 0.0),
             fences=Fences(FenceStore(self.database), random.Random()),

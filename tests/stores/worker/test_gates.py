@@ -21,8 +21,8 @@ from tests.support.memory_upstreams import MemoryUpstreams
 
 LINE = "up_gst_1"
 RATE = LineRate(rate_per_s=1_000, burst=1_000)
-RULES = Rules(first_ms=1_000, most_ms=4_000, probe_ms=1_000)
-"""Long enough that what is asked right after a gate has closed still finds it closed on a busy machine."""
+RULES = Rules(window_ms=600_000, first_ms=60_000, most_ms=240_000, probe_ms=60_000)
+"""So long that a closed gate stays closed on any machine until a test lets the time pass."""
 ERROR = Refusal(OutcomeClass.TRANSIENT, http=502)
 MAINTENANCE = Refusal(OutcomeClass.MAINTENANCE, code="GEN5008", http=500)
 
@@ -56,6 +56,17 @@ class Gates:
             self.store.lines[LINE] = {"windows": [window]}
         else:
             await self._database["upstreams"].insert_one({"_id": LINE, "windows": [window]})
+
+    async def let_pass(self, ms: int) -> None:
+        """So much of the time for which gates are closed and windows last is over."""
+        line, by = await self.line(), timedelta(milliseconds=ms)
+        for part in (line, *line.get("families", {}).values()):
+            if "closed_until" in part:
+                part["closed_until"] -= by
+        for window in line.get("windows", ()):
+            window["to"] -= by
+        if self._database is not None:
+            await self._database["upstreams"].replace_one({"_id": LINE}, line)
 
     def limits(self, rules: Rules = RULES) -> RateLimits:
         """The limits of one more process."""
@@ -122,11 +133,7 @@ async def test_f18_a3_one_registration_that_always_fails_closes_nothing(gates: G
 
 async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates) -> None:
     await fail(gates.limits(), "returns")
-
-    async def half_open() -> bool:
-        return bool((await gates.family("returns"))["closed_until"] <= datetime.now(UTC))
-
-    await eventually(half_open, 10, what="the gate is half-open")
+    await gates.let_pass(RULES.first_ms)
     uses = [gates.limits().use(LINE, "t_1", f"c_{n}") for n in range(12)]
     answers = await asyncio.gather(*(use.permit("returns") for use in uses))
     assert sum(answer is None for answer in answers) == 1
@@ -142,11 +149,8 @@ async def test_f18_a2_half_open_lets_one_call_through_whoever_asks(gates: Gates)
 async def test_f18_a4_a_probe_that_is_answered_opens_the_gate_and_both_times_are_noted(gates: Gates) -> None:
     limits = gates.limits()
     await fail(limits, "returns")
-
-    async def probed() -> bool:
-        return await call(limits, 99, "returns", Refusal(OutcomeClass.OTP_REQUIRED, http=200)) is None
-
-    await eventually(probed, 10, what="a probe is let through")
+    await gates.let_pass(RULES.first_ms)
+    assert await call(limits, 99, "returns", Refusal(OutcomeClass.OTP_REQUIRED, http=200)) is None
     (outage,) = await gates.outages()
     assert outage["since"] < outage["until"]
     assert not {"reason", "closed_until", "since", "closed_ms", "win"} & set(await gates.family("returns"))
@@ -155,17 +159,16 @@ async def test_f18_a4_a_probe_that_is_answered_opens_the_gate_and_both_times_are
 
 async def test_a_probe_that_never_comes_back_is_followed_by_another(gates: Gates) -> None:
     await fail(gates.limits(), "returns")
-    permitted = 0
 
-    async def two() -> bool:
-        nonlocal permitted
-        permitted += await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
-        return permitted == 2
+    async def permitted() -> bool:
+        return await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
 
-    await eventually(two, 10, what="a second probe")
-    (outage,) = await gates.outages()
-    closed_for = datetime.now(UTC) - outage["since"]
-    assert closed_for >= timedelta(milliseconds=RULES.first_ms + RULES.probe_ms), "one at a time"
+    seen = [await permitted()]
+    for passed_ms in (RULES.first_ms, RULES.probe_ms // 3, RULES.probe_ms):
+        await gates.let_pass(passed_ms)
+        seen += [await permitted(), await permitted()]
+    assert seen == [False, True, False, False, False, True, False], "one at a time"
+    assert len(await gates.outages()) == 1
 
 
 async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two_do(gates: Gates) -> None:
@@ -182,7 +185,7 @@ async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two
 
 
 async def test_maintenance_lasts_as_long_as_the_portal_says_but_is_looked_at_again(gates: Gates) -> None:
-    for said_ms, family, at_most_ms in ((3_000, "returns", 3_001), (90_000, "public", RULES.most_ms + 1)):
+    for said_ms, family, at_most_ms in ((90_000, "returns", 90_001), (900_000, "public", RULES.most_ms + 1)):
         said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=said_ms)
         await call(gates.limits(), 1, family, said)
         refused = await call(gates.limits(), 2, family, None)
@@ -200,31 +203,27 @@ async def test_a_long_window_that_is_taken_back_does_not_hold_units_until_its_en
 
 
 async def test_a_maintenance_window_closes_the_gate_while_it_lasts(gates: Gates) -> None:
-    now = datetime.now(UTC)
-    end = now + timedelta(seconds=1)
-    await gates.plan({"id": "mw_1", "from": now - timedelta(seconds=1), "to": end, "family": None})
+    now, lasts = datetime.now(UTC), timedelta(minutes=10)
+    await gates.plan({"id": "mw_1", "from": now - timedelta(seconds=1), "to": now + lasts, "family": None})
     limits = gates.limits()
     refused = await call(limits, 1, "returns", None)
     assert refused is not None
     assert refused.outcome is OutcomeClass.MAINTENANCE
     assert (await gates.line())["reason"] == "maintenance", "for those who read only the gate"
-
-    async def over() -> bool:
-        return await call(limits, 1, "returns", None) is None
-
-    await eventually(over, 10, what="the window is over and a probe was answered")
-    assert datetime.now(UTC) >= end
+    assert await call(limits, 1, "returns", None) is not None
+    await gates.let_pass(lasts // timedelta(milliseconds=1))
+    assert await call(limits, 1, "returns", None) is None, "a probe that was answered"
     assert "reason" not in await gates.line()
 
 
 async def test_f09_a2_too_many_lowers_the_line_by_http_and_the_family_by_code(gates: Gates) -> None:
-    limits = gates.limits()
+    limits = RateLimits(gates.store, {LINE: RATE}, lambda: 0.0, RULES)
     for n in range(5):
         await call(limits, n, "returns", Refusal(OutcomeClass.RATE_LIMITED, http=429))
     await call(gates.limits(), 1, "public", Refusal(OutcomeClass.RATE_LIMITED, code="RET13504", http=200))
     line = await gates.line()
-    assert line["rate"] == 700, "once a second"
-    assert line["families"]["public"]["rate"] == pytest.approx(490)
+    assert 700 <= line["rate"] < 800, "once a second; each second without it makes it 2 % more"
+    assert 489 < line["families"]["public"]["rate"] < 560
     assert "rate" not in line["families"]["returns"]
 
 
@@ -246,7 +245,7 @@ async def test_a_registration_that_alone_is_told_too_many_does_not_slow_everybod
         await call(limits, next(others), "returns", too_many)
         return bool((await gates.line())["rate"] < 700)
 
-    await eventually(lowered, 5, what="others are told so too")
+    await eventually(lowered, what="others are told so too")
 
 
 async def test_an_error_that_several_clients_meet_is_not_counted_before_the_gate_closes(gates: Gates) -> None:
@@ -311,7 +310,7 @@ async def test_a_line_is_seen_before_its_first_call_and_announcing_it_takes_no_p
         await gates.limits().announce()
         return await gates.limits().use(LINE, "t_1", "c_1").permit("returns") is None
 
-    await eventually(probe, 10, what="the probe is for a call")
+    await eventually(probe, what="the probe is for a call")
 
 
 async def _broken(*_: object) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from pymongo.read_concern import ReadConcern
 from sync_contracts.outcomes import OutcomeClass
 from sync_runtime.mongo import Database
 from sync_worker.limits.breaker import Rules, Seen
-from sync_worker.limits.budget import Granted, LineRate, NotYet, lease_of, leased
+from sync_worker.limits.budget import Granted, Lease, LineRate, NotYet, lease_of, leased
 from sync_worker.limits.leasing import lease_update
 from sync_worker.limits.upstreams import Upstreams
 from sync_worker.limits.use import RateLimits
@@ -22,6 +23,8 @@ LINE = "up_gst_1"
 RATE = LineRate(rate_per_s=50, burst=40)
 RULES = Rules()
 NOTHING = Seen()
+ENOUGH = 150
+"""Calls: more than a burst and two seconds of the rate."""
 
 
 async def document(database: Database) -> dict[str, Any]:
@@ -30,6 +33,13 @@ async def document(database: Database) -> dict[str, Any]:
     found = await upstreams.find_one({"_id": LINE})
     assert found is not None
     return found
+
+
+async def lease_at(database: Database, now: datetime, n: int) -> Lease:
+    """A lease of the family `returns` at a time of the test's."""
+    update = lease_update("returns", n, NOTHING, profile=RATE, rules=RULES, now=now)
+    await database["upstreams"].update_one({"_id": LINE}, update)
+    return lease_of(await document(database), "returns")
 
 
 async def test_the_document_is_made_from_the_profile_and_a_burst_is_granted_at_once(mongo_db: Database) -> None:
@@ -109,27 +119,27 @@ async def test_calls_in_any_window_stay_within_rate_and_burst_over_all_processes
 
     async def call(limits: RateLimits, n: int) -> None:
         use = limits.use(LINE, "t_1", f"c_{n}")
-        while time.monotonic() < end:
+        while len(calls) < ENOUGH:
             if await use.permit(("returns", "public")[n % 2]) is None:
                 calls.append(time.monotonic())
 
-    end = time.monotonic() + 3.0
     await asyncio.gather(*(call(limits, n) for limits in processes for n in range(8)))
-    assert len(calls) > 30
     assert needed_burst(calls, RATE.rate_per_s) <= RATE.burst, "of every window"
 
 
 async def test_too_many_lowers_the_rate_once_a_second_and_clean_time_raises_it_again(mongo_db: Database) -> None:
     upstreams = Upstreams(mongo_db, RULES)
     await upstreams.lease(LINE, "returns", 1, NOTHING, RATE)
-    told = await asyncio.gather(*(upstreams.lower(LINE, None) for _ in range(5)))
-    assert sum(told) == 1
-    assert (await document(mongo_db))["rate"] == 35
-    await mongo_db["upstreams"].update_one({"_id": LINE}, [{"$set": {"clean_at": {"$subtract": ["$$NOW", 1500]}}}])
-    await upstreams.lease(LINE, "returns", 1, NOTHING, RATE)
-    assert (await document(mongo_db))["rate"] == 35 * 1.02
-    await upstreams.lease(LINE, "returns", 1, NOTHING, RATE)
-    assert (await document(mongo_db))["rate"] == 35 * 1.02, "once for each clean second"
+    begun_s = time.monotonic()
+    told = sum(await asyncio.gather(*(upstreams.lower(LINE, None) for _ in range(5))))
+    assert 1 <= told <= 1 + time.monotonic() - begun_s
+    lowered = await document(mongo_db)
+    assert lowered["rate"] == pytest.approx(50 * 0.7**told)
+    rates = []
+    for passed_ms in (900, 1_500, 2_400, 2_600):
+        await lease_at(mongo_db, lowered["clean_at"] + timedelta(milliseconds=passed_ms), 1)
+        rates.append((await document(mongo_db))["rate"] / lowered["rate"])
+    assert rates == pytest.approx([1, 1.02, 1.02, 1.02**2]), "once for each clean second"
 
 
 async def test_a_document_of_the_first_version_is_leased_from(mongo_db: Database) -> None:
@@ -147,11 +157,9 @@ async def test_a_family_gets_a_rate_of_its_own_when_the_portal_says_so(mongo_db:
     assert await upstreams.lower(LINE, "returns")
     made = await document(mongo_db)
     assert (made["rate"], made["families"]["returns"]["rate"]) == (50, 35)
-    granted = 0
-    for _ in range(30):
-        lease = lease_of(await upstreams.lease(LINE, "returns", 10, NOTHING, LineRate(50, 40)), "returns")
-        granted += lease.n if isinstance(lease, Granted) else 0
-    assert granted < 60
+    now = datetime.now(UTC)
+    leases = [await lease_at(mongo_db, now, 10) for _ in range(30)]
+    assert 0 < sum(lease.n for lease in leases if isinstance(lease, Granted)) <= RATE.burst
 
 
 async def test_a_line_without_a_limit_asks_nobody(mongo_db: Database) -> None:

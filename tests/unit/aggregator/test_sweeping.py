@@ -1,7 +1,7 @@
 """The passes of every second and of five: summaries, completions, wishes and deadlines, over memory."""
 
 from sync_contracts import notifications
-from sync_contracts.pages import Page, bitmap_of
+from sync_contracts.pages import Page, bitmap_of, with_units
 from sync_contracts.units import Unit
 
 from tests.support.aggregating import ONE_PAGE as PLAN
@@ -65,6 +65,24 @@ async def test_a_cancelled_bucket_ends_what_waits_and_completes_when_the_rest_en
     await aggregator.sweep()
     assert world.buckets.stored[PLAN.bucket]["results"][0]["counts"]["c"] == 3
     assert world.buckets.stored[PLAN.bucket]["status"] == "CANCELLED"
+
+
+async def test_a_cancellation_that_is_overtaken_by_another_writer_is_told_and_made_again(
+    world: MemoryWorld, page: Page
+) -> None:
+    world.buckets.stored[PLAN.bucket]["control"] = "CANCEL"
+
+    def overtake() -> None:
+        world.pages.before_write = lambda: None
+        world.pages.stored[page.id] = with_units(world.pages.stored[page.id], {(0, 0): Unit("S", 1)})
+
+    world.pages.before_write = overtake
+    aggregator = world.aggregator()
+    await aggregator.sweep()
+    assert (world.seen.overtakes, states(world, page)) == (1, "SWWW")
+
+    await aggregator.sweep()
+    assert (world.seen.overtakes, states(world, page)) == (1, "SCCC")
 
 
 async def test_a_retry_is_carried_into_its_pages_and_ends_in_a_second_result(world: MemoryWorld, page: Page) -> None:

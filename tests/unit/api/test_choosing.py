@@ -13,9 +13,11 @@ from bucket_api.buckets.choosing import (
     shortened,
 )
 from bucket_api.buckets.eligibility import IneligibleCode, Standing
+from bucket_api.buckets.left_units import why_left
 from bucket_api.buckets.units import Layout, UnitFilter, placed
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sync_contracts.buckets import canonical
 from sync_contracts.outcomes import FAILURES, SUCCESSES, UNCOUNTED_RETRIES, Code
 from sync_contracts.pages import Page, page_document
@@ -54,12 +56,14 @@ def chosen(
     wanted: RetryFilter | None = None,
     standing: Standing = READY,
     selections: dict[int, dict[str, bytes]] | None = None,
+    *,
+    force: bool = False,
 ) -> Choice:
     found = Candidates()
     for page in pages(rows):
         gather(found, page, wanted or RetryFilter(), LAYOUT)
     standings = {f"c_{row}": standing for row in range(len(rows))}
-    return choose(found, LAYOUT, standings, selections or {})
+    return choose(found, LAYOUT, standings, selections or {}, force=force)
 
 
 @given(ROWS, STANDINGS)
@@ -67,8 +71,11 @@ def test_f16_a1_every_matched_unit_is_eligible_or_left_for_one_reason(
     rows: list[tuple[Unit, ...]], standing: Standing
 ) -> None:
     choice = chosen(rows, standing=standing)
-    assert choice.matched == 3 * len(rows) == choice.n + sum(choice.left.values())
+    assert choice.matched == 3 * len(rows) == choice.n + sum(choice.left_n.values())
     assert set(choice.left) <= set(get_args(IneligibleCode))
+    for page in pages(rows):
+        for unit in placed(page, LAYOUT):
+            assert is_selected(unit, LAYOUT, choice.selected) == (why_left(unit, LAYOUT, choice.left) is None)
     assert choice.calls >= choice.n
 
 
@@ -94,7 +101,7 @@ def test_what_is_selected_already_is_not_selected_again(rows: list[tuple[Unit, .
     first = chosen(rows)
     second = chosen(rows, selections={1: dict(first.selected)})
     assert (second.n, second.selected) == (0, {})
-    assert second.left.get("not_final", 0) >= first.n
+    assert second.left_n.get("not_final", 0) >= first.n
 
 
 @given(ROWS, STANDINGS)
@@ -106,7 +113,7 @@ def test_f16_a2_needs_action_is_never_selected_while_its_client_is_not_ready(
         unit.state == "needs_action" and unit.column < 2 for page in pages(rows) for unit in placed(page, LAYOUT)
     )
     if not standing.ready or standing.blocked or not standing.active:
-        assert sum(choice.left.values()) >= in_session
+        assert sum(choice.left_n.values()) >= in_session
 
 
 @given(ROWS)
@@ -132,10 +139,21 @@ def test_a_preview_names_the_set_of_units_and_nothing_else(
     assert (first.preview == second.preview) == (first.selected == second.selected)
 
 
+@given(ROWS)
+def test_f08_a4_data_inside_its_cool_down_is_left_for_that_unless_it_is_forced(rows: list[tuple[Unit, ...]]) -> None:
+    fresh = replace(READY, fresh=frozenset({LAYOUT.columns[1]}))
+    free, held = chosen(rows), chosen(rows, standing=fresh)
+    would = [unit for page in pages(rows) for unit in placed(page, LAYOUT) if is_selected(unit, LAYOUT, free.selected)]
+    inside = [unit for unit in would if unit.column == 1]
+    assert all(why_left(unit, LAYOUT, held.left) == "cooldown" for unit in inside)
+    assert held.left_n.get("cooldown", 0) == len(inside) == free.n - held.n
+    assert chosen(rows, standing=fresh, force=True).selected == free.selected
+
+
 def test_bits_lead_back_to_the_units() -> None:
     rows = [tuple(Unit("F", 1, e="TOTALS_MISMATCH") for _ in range(3)) for _ in range(7)]
     units = [unit for page in pages(rows) for unit in placed(page, LAYOUT) if (unit.row + unit.column) % 2]
-    bits = bits_of(units, LAYOUT)
+    bits = bits_of(((unit.row, unit.column) for unit in units), LAYOUT)
     assert [u.id for p in pages(rows) for u in placed(p, LAYOUT) if is_selected(u, LAYOUT, bits)] == [
         unit.id for unit in units
     ]

@@ -24,6 +24,15 @@ def test_a_broken_promise_a_missing_fault_and_a_quiet_guard_fail_it() -> None:
     assert failures == ["I1 broken", "disk full: injected 1 of 2", f"guard never fired: {GUARD}"]
 
 
+def test_ledgers_of_families_add_up() -> None:
+    whole = Ledger([DONE], Counter({GUARD: 1}), Counter({"buckets": 2, "most MiB": 90}), ["one"])
+
+    whole.add(Ledger([DONE], Counter({GUARD: 2}), Counter({"buckets": 3, "most MiB": 80}), ["two"], ["a note"]))
+
+    assert (whole.classes, whole.guards[GUARD], whole.notes) == ([DONE, DONE], 3, ["a note"])
+    assert (whole.counts, whole.violations) == (Counter({"buckets": 5, "most MiB": 90}), ["one", "two"])
+
+
 def test_what_cannot_be_injected_here_may_be_skipped_but_not_in_ci() -> None:
     ledger = Ledger([Class("disk full", 1, 0, 0.0, "no mount")])
 

@@ -3,6 +3,7 @@
 from bucket_api.dispatch.backlog import ActiveBucket, Column
 from bucket_api.dispatch.messages import PageBatch, command_records, dispatched_record, sampled
 from bucket_api.dispatch.takes import WaitingUnit
+from msgspec.structs import replace
 from sync_contracts import commands, events
 from sync_contracts.commands import MAX_BYTES
 from sync_contracts.events import MAX_DISPATCHED_BYTES
@@ -33,6 +34,14 @@ def test_a_command_says_everything_about_its_unit() -> None:
         cont="token",
         issued_at=55,
     )
+
+
+def test_a_command_carries_the_weight_of_the_plan_where_it_is_not_the_usual_one() -> None:
+    bucket = replace(BUCKET, weight=2.5)
+    (record,) = command_records(PageBatch(bucket, 3, ["c_0"], [WaitingUnit((0, 0), 1, 0)], TRACE), 0, 0.0)
+    assert commands.decode(record.value).weight == 2.5
+    (usual,) = command_records(batch(WaitingUnit((1, 0), 1, 0)), 0, 0.0)
+    assert commands.decode(usual.value).weight is None
 
 
 def test_a_live_module_has_no_period() -> None:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from bucket_api.dispatch import running
 from bucket_api.dispatch.backlog import ActiveBucket
 from bucket_api.dispatch.loop import Tick
 from bucket_api.dispatch.running import run_dispatcher
 from bucket_api.dispatch.store import StoreUnavailable
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.page_world import PageWorld, dispatcher_in
 
 
@@ -37,8 +36,8 @@ async def test_work_goes_on_after_an_outage_and_is_told_from_idleness() -> None:
     seen: list[Tick | None] = []
     stopped = asyncio.Event()
     loop = asyncio.create_task(run_dispatcher(dispatcher_in(world), lambda: world.now_ms, seen.append, stopped))
-    await eventually(lambda: dispatched(seen) == 900, running.OUTAGE_S + 5)
+    await eventually(lambda: dispatched(seen) == 900)
     stopped.set()
-    await asyncio.wait_for(loop, 5)
+    await asyncio.wait_for(loop, PATIENCE_S)
     assert seen[0] is None
     assert None not in seen[1:]

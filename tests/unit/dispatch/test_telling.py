@@ -12,7 +12,7 @@ from bucket_api.dispatch.store import StoreUnavailable
 from bucket_api.dispatch.telling import document_of, tell_standing
 from sync_contracts.documents import LineShareDocument
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.page_world import PageWorld, dispatcher_in, run_until_idle
 
 
@@ -54,9 +54,9 @@ async def test_shares_are_told_again_after_an_outage_of_the_database(monkeypatch
     await run_until_idle(world, dispatcher)
     kept, seen, stopped = AwayAtFirst(), list[Standing](), asyncio.Event()
     task = asyncio.create_task(tell_standing(dispatcher, kept, lambda: world.now_ms, seen.append, stopped))
-    await eventually(lambda: len(kept.told) >= 2, 5)
+    await eventually(lambda: len(kept.told) >= 2)
     stopped.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert len(seen) >= 3
     (told,) = kept.told[0]
     assert (told["tenant_id"], told["in_flight"], told["measured"]) == ("t_one", 10, 1.0)

@@ -3,6 +3,8 @@ import asyncio
 import pytest
 from sync_runtime.tasks import TaskDied, Tasks
 
+from tests.support.eventually import PATIENCE_S
+
 
 async def _until(event: asyncio.Event) -> None:
     await event.wait()
@@ -17,7 +19,7 @@ async def test_watch_returns_when_all_ended_as_asked() -> None:
     tasks.end()
     event.set()
 
-    await asyncio.wait_for(watching, 2)
+    await asyncio.wait_for(watching, PATIENCE_S)
 
 
 async def test_a_task_that_raises_is_noticed_at_once() -> None:
@@ -31,7 +33,7 @@ async def test_a_task_that_raises_is_noticed_at_once() -> None:
     tasks.own("fetch", failing())
 
     with pytest.raises(TaskDied, match="fetch died") as died:
-        await asyncio.wait_for(tasks.watch(), 2)
+        await asyncio.wait_for(tasks.watch(), PATIENCE_S)
     assert isinstance(died.value.__cause__, KeyError)
     await tasks.cancel()
 
@@ -76,4 +78,4 @@ async def test_cancel_ends_what_still_runs() -> None:
 
     await tasks.cancel()
 
-    await asyncio.wait_for(watching, 2)
+    await asyncio.wait_for(watching, PATIENCE_S)

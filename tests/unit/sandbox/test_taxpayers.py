@@ -42,18 +42,18 @@ def test_fourteenth_character_names_deductors_and_operators(fourteenth: str, kin
 
 
 @pytest.mark.parametrize(
-    ("letter", "twob", "parts"),
+    ("letter", "twob", "documents"),
     [
-        ("N", "not_generated", 1),
-        ("U", "previous_3b_missing", 1),
-        ("L", "large", 3),
-        ("E", "empty", 1),
-        ("A", "generated", 1),
+        ("N", "not_generated", 5),
+        ("U", "previous_3b_missing", 5),
+        ("L", "large", 50),
+        ("E", "empty", 5),
+        ("A", "generated", 5),
     ],
 )
-def test_fifth_letter_names_the_newest_twob(letter: str, twob: Twob, parts: int) -> None:
+def test_fifth_letter_names_the_newest_twob(letter: str, twob: Twob, documents: int) -> None:
     found = taxpayer(gstin(f"R{letter}"), 1)
-    assert (found.twob, found.twob_parts) == (twob, parts)
+    assert (found.twob, found.documents_in(found.twob, 20)) == (twob, documents)
 
 
 def test_letters_of_access_and_login() -> None:

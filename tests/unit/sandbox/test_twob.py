@@ -34,7 +34,7 @@ def documents(data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     found = []
     for section, rows in data["docdata"].items():
         for row in rows:
-            inner = next((row[name] for name in ("inv", "nt", "doclist") if name in row), None)
+            inner = next((row[name] for name in ("inv", "nt", "doclist", "boe") if name in row), None)
             party = row.get("ctin") or row["portcode"]
             found += [(section, party, document) for document in (inner if inner is not None else [row])]
     return found

@@ -52,6 +52,20 @@ async def test_no_more_units_ask_than_there_are_places_and_they_are_served_in_or
     assert portal.asked == [0, 1, 2, 3]
 
 
+async def test_a_newcomers_unit_is_the_next_to_ask_however_many_units_of_another_tenant_wait() -> None:
+    fetching, order = Fetching(lambda: 0, limit=1), list[str]()
+
+    async def ask(tenant: str) -> None:
+        order.append(tenant)
+        await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as units:
+        for tenant in (*["busy"] * 20, "newcomer"):
+            units.create_task(fetching.run(delivery(command(tenant)), partial(ask, tenant)))
+    assert order.index("newcomer") <= 1
+    assert len(order) == 21
+
+
 async def test_the_next_unit_asks_in_the_turn_in_which_the_one_before_has_ended() -> None:
     portal, fetching = Portal(), Fetching(lambda: 0, limit=1)
     units = running(fetching, portal)

@@ -35,6 +35,15 @@ def test_tenants_take_turns_however_many_clients_wait() -> None:
     assert {d.command.tenant for d in served if d} == {"large", "small"}
 
 
+def test_tenants_are_served_by_the_weights_of_their_plans() -> None:
+    lanes = Lanes()
+    for offset in range(90):
+        lanes.offer(records.delivery(records.command("single", f"c{offset}"), offset))
+        lanes.offer(records.delivery(records.command("double", f"c{offset}", weight=2.0), offset))
+    served = [lanes.take() for _ in range(90)]
+    assert sum(taken.command.tenant == "double" for taken in served if taken) in range(57, 64)
+
+
 def test_a_revoked_partition_loses_what_is_queued_and_keeps_what_runs() -> None:
     lanes = Lanes()
     lanes.offer(delivery("t", "c", 0, partition=1))

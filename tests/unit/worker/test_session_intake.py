@@ -15,7 +15,7 @@ from sync_worker.intake.dead_letters import DeadLetters, TooManyInvalid
 from sync_worker.intake.session_steps import SessionIntake
 from sync_worker.publishing import Outgoing
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.unit.worker.records import Record
 
 PLACE = TopicPartition("sessions", 0)
@@ -63,7 +63,7 @@ async def foreign(command: SessionCommand, now: datetime) -> DeadLetterReason | 
 
 
 def intake(
-    consumer: PlayedConsumer, publisher: PlayedPublisher, carry_out: CarryOut, commit_deadline_s: float = 5
+    consumer: PlayedConsumer, publisher: PlayedPublisher, carry_out: CarryOut, commit_deadline_s: float = PATIENCE_S
 ) -> SessionIntake:
     letters = DeadLetters(publisher, clock_ms=lambda: 0, count=lambda _topic, _reason: None)
     return SessionIntake(consumer, dead_letters=letters, carry_out=carry_out, commit_deadline_s=commit_deadline_s)
@@ -73,7 +73,7 @@ async def test_steps_and_dead_letters_are_committed() -> None:
     consumer, publisher = PlayedConsumer([record(7), record(8, b"{")], [record(9, request="otp_9")]), PlayedPublisher()
     steps = intake(consumer, publisher, foreign)
     running = asyncio.create_task(steps.run())
-    await eventually(lambda: consumer.committed == [9, 10], 5)
+    await eventually(lambda: consumer.committed == [9, 10])
     steps.stop()
     await running
     assert publisher.reasons == ["UNDECODABLE", "WRONG_TENANT"]
@@ -110,7 +110,7 @@ async def test_a_hundred_foreign_commands_among_good_ones_all_go_to_the_dead_let
     consumer, publisher = PlayedConsumer(*batches), PlayedPublisher()
     steps = intake(consumer, publisher, foreign)
     running = asyncio.create_task(steps.run())
-    await eventually(lambda: len(consumer.committed) == 100, 10)
+    await eventually(lambda: len(consumer.committed) == 100)
     steps.stop()
     await running
     assert publisher.reasons == ["WRONG_TENANT"] * 100
@@ -120,9 +120,9 @@ async def test_a_commit_that_hangs_holds_nothing_up() -> None:
     consumer = PlayedConsumer([record(7)], commit_lasts_s=3600)
     steps = intake(consumer, PlayedPublisher(), done, commit_deadline_s=0.05)
     running = asyncio.create_task(steps.run())
-    await eventually(lambda: not consumer._batches, 5)
+    await eventually(lambda: not consumer._batches)
     steps.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, PATIENCE_S)
     assert consumer.committed == []
 
 
@@ -134,15 +134,15 @@ async def test_a_rebalance_waits_until_steps_under_way_have_ended_and_are_commit
 
     consumer = PlayedConsumer([record(7)])
     steps = intake(consumer, PlayedPublisher(), carry_out)
-    await asyncio.wait_for(steps.on_partitions_revoked(()), 5)
+    await asyncio.wait_for(steps.on_partitions_revoked(()), PATIENCE_S)
     running = asyncio.create_task(steps.run())
-    await eventually(lambda: not consumer._batches, 5)
+    await eventually(lambda: not consumer._batches)
     await asyncio.sleep(0)
     leaving = asyncio.create_task(steps.on_partitions_revoked([PLACE]))
     done_early, _ = await asyncio.wait([leaving], timeout=0.05)
     assert not done_early
     gate.set()
-    await asyncio.wait_for(leaving, 5)
+    await asyncio.wait_for(leaving, PATIENCE_S)
     assert consumer.committed == [8]
     steps.stop()
     await running

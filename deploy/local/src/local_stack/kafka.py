@@ -13,7 +13,7 @@ from local_stack.ports import free_ports
 from local_stack.process import ServerProcess
 from local_stack.tools import Tools
 
-START_DEADLINE_S = 40
+START_DEADLINE_S = 120
 
 _PROPERTIES = """\
 # Written at every start; edit deploy/local/src/local_stack/kafka.py instead
@@ -88,7 +88,7 @@ class KafkaBroker:
         (self.data_dir / "log4j2.properties").write_text(_LOG4J)
         if not (log_dir / "meta.properties").exists():
             tool = [*self._java(256), "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c"]
-            subprocess.run([*tool, str(self._properties)], check=True, capture_output=True, timeout=60)
+            subprocess.run([*tool, str(self._properties)], check=True, capture_output=True, timeout=START_DEADLINE_S)
 
     def answers(self) -> bool:
         """The port answers and the broker knows itself."""

@@ -15,7 +15,7 @@ from local_stack.process import NotReady, ServerProcess, wait_until
 from local_stack.tools import Tools
 
 REPLICA_SET = "rs0"
-START_DEADLINE_S = 30
+START_DEADLINE_S = 120
 _ALREADY_INITIALIZED = 23
 _TIMEOUT_MS = 1_000
 _ELECTION_TIMEOUT_MS = 2_000  # default 10 s; members on one machine notice a dead primary sooner

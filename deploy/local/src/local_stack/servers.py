@@ -12,7 +12,7 @@ from local_stack.tools import Tools
 
 SERVERS = KAFKA, MONGOD = "kafka", "mongod"
 _STOP_TIMEOUT_S = 20
-_ANSWER_DEADLINE_S = 40
+_ANSWER_DEADLINE_S = 120
 _JOIN_DELAY_MS = 1_000
 """All workers start together: waiting for the second one is shorter than the rebalance that it would cause."""
 

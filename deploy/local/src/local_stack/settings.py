@@ -74,7 +74,7 @@ class StackSettings(BaseSettings):
     aggregators: int = _count("AGGREGATORS", 1)
     workers: int = _count("WORKERS", 2)
 
-    ready_deadline_s: float = 60
+    ready_deadline_s: float = 120
 
     @field_validator("state_dir")
     @classmethod

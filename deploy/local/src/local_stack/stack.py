@@ -26,7 +26,7 @@ from local_stack.tools import Tools, checkout
 
 Say = Callable[[str], None]
 _PROBE_TIMEOUT_S = 2
-_PROVISION_TIMEOUT_S = 60
+_PROVISION_TIMEOUT_S = 120
 
 
 class PortTaken(Exception):
@@ -120,7 +120,7 @@ class Stack:
         limit_s = deadline_s or self.settings.ready_deadline_s
         end = time.monotonic() + limit_s
         for name, url in self._running_services().items():
-            if not wait_until(partial(_answers_ok, url), max(0.0, end - time.monotonic())):
+            if not wait_until(partial(answers_ok, url), max(0.0, end - time.monotonic())):
                 log = tail(self.settings.logs_dir / f"{name}.log")
                 raise NotReady(f"{name} is not ready after {limit_s:g} s; the end of its log:\n{log}")
 
@@ -145,7 +145,7 @@ class Stack:
         rows = []
         for process in self.supervisor.processes():
             url = urls.get(process.name)
-            ready = _answers_ok(url) if url else self._servers.answers(process.name)
+            ready = answers_ok(url) if url else self._servers.answers(process.name)
             rows.append(SlotStatus(process.name, process.state, process.pid, ready, url or servers[process.name]))
         return rows
 
@@ -237,7 +237,7 @@ class Stack:
             raise ProvisionFailed(f"topics and indexes: exit {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def _answers_ok(url: str) -> bool:
+def answers_ok(url: str) -> bool:
     """Does this address answer 200?"""
     probe = urllib.request.urlopen
     with contextlib.suppress(OSError, http.client.HTTPException), probe(url, timeout=_PROBE_TIMEOUT_S) as answer:

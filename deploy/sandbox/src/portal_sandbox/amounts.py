@@ -1,5 +1,6 @@
 """Tax amounts in paise; they go out as JSON numbers with two decimals."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,7 +15,16 @@ class Amounts(NamedTuple):
     cess: int = 0
 
     def plus(self, other: "Amounts") -> "Amounts":
-        return Amounts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Amounts(
+            self.txval + other.txval,
+            self.igst + other.igst,
+            self.cgst + other.cgst,
+            self.sgst + other.sgst,
+            self.cess + other.cess,
+        )
+
+    def minus(self, other: "Amounts") -> "Amounts":
+        return self.plus(Amounts(*(-paise for paise in other)))
 
     def fields(self, heads: tuple[str, ...]) -> dict[str, Decimal]:
         """The named heads in rupees."""
@@ -24,9 +34,18 @@ class Amounts(NamedTuple):
     def total(self) -> int:
         return sum(self)
 
+    @property
+    def tax(self) -> int:
+        return sum(self[1:])
+
 
 ALL_HEADS = Amounts._fields
 TAX_HEADS = ALL_HEADS[1:]
+
+
+def added_up(amounts: Iterable[Amounts]) -> Amounts:
+    columns = tuple(zip(*amounts, strict=True))
+    return Amounts(*map(sum, columns)) if columns else Amounts()
 
 
 def rupees(paise: int) -> Decimal:

@@ -8,13 +8,12 @@ from portal_sandbox import twob
 from portal_sandbox.calls import Call
 from portal_sandbox.data import PortalData
 from portal_sandbox.envelope import Answer, Payload, Refusal, encode
+from portal_sandbox.handlers.gstr3b import twob_refusal
+from portal_sandbox.handlers.refusals import INVALID_PARAMETER, INVALID_PERIOD, MISSING_PARAMETER
 from portal_sandbox.notices import detail, list_row
 from portal_sandbox.periods import parse_financial_year, parse_period
 from portal_sandbox.register import filed_returns, registration
 
-INVALID_PERIOD = Refusal("AUTH113")
-MISSING_PARAMETER = Refusal("AUTH141")
-INVALID_PARAMETER = Refusal("AUTH143")
 MULTI_PART = "3"
 _ONE_COUNT = re.compile(rb'"ttldocs":\d+')
 
@@ -42,15 +41,7 @@ def get_twob(data: PortalData, call: Call) -> Answer:
     period = parse_period(call.period)
     if period is None:
         return INVALID_PERIOD
-    account = data.account(call.gstin)
-    code = twob.refusal(
-        account.traits,
-        account.twob,
-        period,
-        data.today,
-        no_data=data.no_data("gstr2b"),
-        first=data.first_twob,
-    )
+    code = twob_refusal(data, call.gstin, period)
     if code is not None:
         return Refusal(code)
     return _part(data, call, data.statement(call.gstin, period))

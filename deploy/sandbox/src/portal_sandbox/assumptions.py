@@ -25,6 +25,9 @@ class Assumptions:
     def __init__(self, entries: Mapping[str, Assumption]) -> None:
         self._entries = dict(entries)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def integer(self, key: str) -> int:
         return self._typed(key, int)
 

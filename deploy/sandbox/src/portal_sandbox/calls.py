@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope
 
 MAX_BODY_BYTES = 1 << 20
 
-Surface = Literal["auth", "public", "taxpayer"]
-Spoil = Literal["", "bad_hash", "missing_part", "foreign_body", "wrong_total"]
+Surface = Literal["auth", "public", "taxpayer", "file"]
+Spoil = Literal["", "bad_hash", "missing_part", "foreign_body", "wrong_total", "expired_link", "file_failed"]
 
 
 class BodyTooLarge(Exception):
@@ -30,7 +30,9 @@ class Exchange(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """What is asked for: the words by which scenarios match and the journal lists.
 
-    `section` is the file part of a 2B. `parameters` carry style A names in both styles; `spoil` is set by a scenario.
+    `family` is the last step of the style A path (`gstr1`, `ims`, `ledgers` …) in both styles. `section` is the part of
+    a 2B, the section of an IMS list or the number of a file. `parameters` carry style A names in both styles; `spoil`
+    is set by a scenario.
     """
 
     surface: Surface
@@ -41,6 +43,7 @@ class Call(msgspec.Struct, frozen=True):
     client_id: str = ""
     path: str = ""
     version: str = ""
+    family: str = ""
     parameters: Mapping[str, str] = {}
     spoil: Spoil = ""
 

@@ -202,6 +202,7 @@ def _filter(request: Request) -> tuple[Filter, int]:
         chosen = Filter(
             gstin=query.get("gstin"),
             surface=query.get("surface"),
+            family=query.get("family"),
             action=query.get("action"),
             code=query.get("code"),
             since_seq=int(query.get("since_seq", "0")),
@@ -220,6 +221,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "at": _time(entry.at_s),
         "gstin": entry.gstin,
         "surface": entry.surface,
+        "family": entry.family,
         "action": entry.action,
         "period": entry.period,
         "section": entry.section,

@@ -67,6 +67,10 @@ class Envelopes:
             return Reply(payload.json)
         return self.plain({"data": b64encode(payload.json).decode()})
 
+    def unsealed(self, payload: Payload) -> Reply:
+        """Style A without encryption: the members of the JSON object beside `status_cd`."""
+        return self.plain(msgspec.json.decode(payload.json, type=dict[str, msgspec.Raw]))
+
     def encrypted(self, payload: Payload, session_key: bytes, *, damaged: bool = False) -> Reply:
         """Style A; `damaged` spoils the HMAC."""
         sealed = seal(payload.json, session_key, os.urandom(KEY_BYTES))
@@ -110,7 +114,16 @@ MESSAGES = {
     "AUTH158": "Authorisation failed",
     "RET2B1010": "Authorisation failed",
     "RET13504": "Please try again later",
-    "RET13509": "OTP expired or incorrect",
+    "RET13509": "OTP expired or incorrect; on reads: no documents",
+    "RET13508": "No details found",
+    "RTN_24": "File generation is in progress",
+    "RTN_25": "Error in file generation",
+    "RTN_32": "File generation is already requested",
+    "IMS_FILEGEN_03": "File generation is in progress",
+    "IMS0004": "No records found",
+    "IMS2B007": "GSTR-3B of this period is already filed",
+    "IMS2B009": "The draft GSTR-2B does not exist yet",
+    "RETWEB_04": "No invoices found",
     "RET13510": "No record found",
     "RET2B1016": "No data for the requested period",
     "RET2B1018": "GSTR-2B is available from the 14th of the following month",

@@ -22,6 +22,8 @@ EffectKind = Literal[
     "missing_part",
     "foreign_body",
     "wrong_total",
+    "expired_link",
+    "file_failed",
 ]
 MAINTENANCE = Refusal("GEN5008", http=500)
 _SCENARIOS_KEPT = 1_000
@@ -32,13 +34,14 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gstin: str | None = None
     surface: str | None = None
+    family: str | None = None
     action: str | None = None
     section: str | None = None
     period: str | None = None
 
     def fits(self, call: Call) -> bool:
-        wanted = (self.gstin, self.surface, self.action, self.section, self.period)
-        found = (call.gstin, call.surface, call.action, call.section, call.period)
+        wanted = (self.gstin, self.surface, self.family, self.action, self.section, self.period)
+        found = (call.gstin, call.surface, call.family, call.action, call.section, call.period)
         return all(want in (None, have) for want, have in zip(wanted, found, strict=True))
 
 

@@ -20,6 +20,7 @@ class Entry:
     at_s: float
     gstin: str
     surface: str
+    family: str
     action: str
     period: str
     section: str
@@ -36,6 +37,7 @@ class Filter:
 
     gstin: str | None = None
     surface: str | None = None
+    family: str | None = None
     action: str | None = None
     code: str | None = None
     since_seq: int = 0
@@ -47,6 +49,7 @@ class Filter:
             entry.seq >= self.since_seq
             and self.gstin in (None, entry.gstin)
             and self.surface in (None, entry.surface)
+            and self.family in (None, entry.family)
             and self.action in (None, entry.action)
             and self.code in (None, entry.code)
             and (self.from_s is None or entry.at_s >= self.from_s)
@@ -67,8 +70,8 @@ class Journal:
         self._in_flight += 1
         self._running[call.gstin] += 1
         entry = Entry(
-            self.next_seq, now_s, call.gstin, call.surface, call.action, call.period, call.section,
-            self._in_flight, self._running[call.gstin],
+            self.next_seq, now_s, call.gstin, call.surface, call.family, call.action, call.period,
+            call.section, self._in_flight, self._running[call.gstin],
         )  # fmt: skip
         self.next_seq += 1
         self._entries.append(entry)

@@ -33,8 +33,7 @@ class Portal:
         self.transactions = Transactions()
         self.envelopes = Envelopes(self.assumptions)
         profile = f"profile.{settings.profile}"
-        part_documents = self.assumptions.integer(f"{profile}.part_documents")
-        self.data = PortalData(settings.seed, self.clock, self.assumptions, self.sessions, part_documents)
+        self.data = PortalData(settings.seed, self.clock, self.assumptions, self.sessions, profile)
         self.throttle = Throttle(Limits.of(self.assumptions, profile))
         self.latency = LatencyProfile.of(self.assumptions, profile)
         self.surge_factor = self.assumptions.number(f"{profile}.surge_factor")

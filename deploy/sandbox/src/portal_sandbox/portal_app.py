@@ -21,6 +21,8 @@ _SPOILS: dict[str, Spoil] = {
     "missing_part": "missing_part",
     "foreign_body": "foreign_body",
     "wrong_total": "wrong_total",
+    "expired_link": "expired_link",
+    "file_failed": "file_failed",
 }
 _GATEWAY_TIMEOUT = Reply(b"<html><body>504 Gateway Time-out</body></html>", 504, "504", "text/html")
 _NOT_FOUND = Reply(b"<html><body>404 Not Found</body></html>", 404, "404", "text/html")

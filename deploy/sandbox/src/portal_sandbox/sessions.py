@@ -74,6 +74,14 @@ class OtpRefusal(Enum):
     EXPIRED = "expired"
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A 2B (period MMYYYY) that was asked for on demand, by transaction number in `Account.generations`."""
+
+    period: str
+    ready_s: float
+
+
 @dataclass(slots=True)
 class Account:
     """What changes about a taxpayer while the portal runs; the traits stay what the number says."""
@@ -86,9 +94,18 @@ class Account:
     twob: Twob
     notices: int
     revisions: dict[str, int] = field(default_factory=dict)
+    generations: dict[str, Generation] = field(default_factory=dict)
     otp: Otp | None = None
     otps_issued: int = 0
     sessions: dict[str, Session] = field(default_factory=dict)
+
+    def revision(self, period: str, now_s: float) -> int:
+        """How often the 2B of a period was made anew."""
+        return self.revisions.get(period, 0) + self.generated(period, now_s)
+
+    def generated(self, period: str, now_s: float) -> int:
+        """How often it was made on demand."""
+        return sum(made.period == period and made.ready_s <= now_s for made in self.generations.values())
 
     def sign_in_refusal(self, username: str, now_s: float) -> str | None:
         """The code with which the portal refuses an OTP, a login or a refresh; None when it does not."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from portal_sandbox.actions import STYLE_A_ACTIONS, Action
+import msgspec
+
+from portal_sandbox.action import Action
+from portal_sandbox.actions import STYLE_A_ACTIONS
 from portal_sandbox.calls import Call, Exchange, text_fields
 from portal_sandbox.checks import (
     INVALID_API,
@@ -15,14 +18,17 @@ from portal_sandbox.checks import (
     period_refusal,
     state_refusal,
 )
+from portal_sandbox.crypto import open_request
 from portal_sandbox.envelope import Answer, Refusal, Reply
-from portal_sandbox.handshake import Handshake
+from portal_sandbox.handlers.files import download
+from portal_sandbox.handshake import BAD_DATA, Handshake
 from portal_sandbox.portal import Portal
 from portal_sandbox.sessions import Dead, Session
 
 _AUTH_HEADERS = ("clientid", "client-secret", "state-cd", "ip-usr", "txn")
 _DATA_HEADERS = (*_AUTH_HEADERS, "gstin", "username", "auth-token")
 _AUTH_VERSIONS = {"taxpayerapi": {"v1.0", "v0.2"}, "commonapi": {"v0.2"}}
+FILES_ROOT = "files"
 WRONG_USER = Refusal("RET11409")
 NOT_THIS_USER = Refusal("AUTH150")
 
@@ -37,24 +43,15 @@ class StyleA:
     def read(self, exchange: Exchange) -> Call | None:
         """The call that a request stands for; None when the path is not of this style."""
         root, _, rest = exchange.path.removeprefix("/").partition("/")
+        if root == FILES_ROOT:
+            return _read_file(exchange, rest)
         version, _, family = rest.partition("/")
         if root not in _AUTH_VERSIONS or not family:
             return None
         client_id = exchange.headers.get("clientid", "")
         if family == "authenticate":
             return self._read_auth(exchange, f"{root}/{family}", version, client_id)
-        action = STYLE_A_ACTIONS.get((f"{root}/{family}", exchange.query.get("action", "")))
-        return Call(
-            surface="public" if root == "commonapi" else "taxpayer",
-            action=exchange.query.get("action", ""),
-            gstin=exchange.query.get("gstin", ""),
-            period=exchange.query.get(action.period_parameter, "") if action else "",
-            section=exchange.query.get(action.section_parameter, "") if action else "",
-            client_id=client_id,
-            path=f"{root}/{family}",
-            version=version,
-            parameters=exchange.query,
-        )
+        return _read_data(exchange, f"{root}/{family}", version, client_id)
 
     def _read_auth(self, exchange: Exchange, path: str, version: str, client_id: str) -> Call:
         fields = text_fields(exchange.body) or {}
@@ -77,6 +74,8 @@ class StyleA:
                 return self._public(exchange, call)
             case "taxpayer":
                 return self._taxpayer(exchange, call)
+            case "file":
+                return self._file(exchange, call)
 
     def refuse(self, refusal: Refusal) -> Reply:
         return self._portal.envelopes.refusal(refusal)
@@ -118,18 +117,37 @@ class StyleA:
         session = self._session(exchange, call)
         if isinstance(session, Refusal):
             return self.refuse(session)
-        answer = self._handle(call)
+        asked = _opened(exchange, call, session.session_key) if exchange.method == "PUT" else call
+        answer = BAD_DATA if asked is None else self._handle(asked)
         if isinstance(answer, Refusal):
             return self.refuse(answer)
+        if STYLE_A_ACTIONS[call.path, call.action].plain:
+            return self._portal.envelopes.unsealed(answer)
         damaged = call.spoil == "bad_hash"
         return self._portal.envelopes.encrypted(answer, session.session_key, damaged=damaged)
+
+    def _file(self, exchange: Exchange, call: Call) -> Reply:
+        """An archive as it is, or a JSON refusal in its place."""
+        refused = next(self._file_refusals(exchange, call), None)
+        if refused is not None:
+            return self.refuse(refused)
+        session = self._session(exchange, call)
+        answer = session if isinstance(session, Refusal) else download(self._portal.data, call)
+        return self.refuse(answer) if isinstance(answer, Refusal) else Reply(answer, content_type="application/gzip")
+
+    def _file_refusals(self, exchange: Exchange, call: Call) -> Iterator[Refusal]:
+        yield from self._client_refusals(exchange)
+        if exchange.method != "GET":
+            yield INVALID_API
+        yield from self._caller_refusals(exchange, _DATA_HEADERS, call.gstin)
 
     def _data_refusals(self, exchange: Exchange, call: Call) -> Iterator[Refusal]:
         yield from self._client_refusals(exchange)
         yield from _present(_action_refusal(exchange, call))
         yield from self._caller_refusals(exchange, _DATA_HEADERS, call.gstin)
         yield from _present(gstin_refusal(call.gstin, exchange.headers["gstin"]))
-        if STYLE_A_ACTIONS[call.path, call.action].period_parameter:
+        action = STYLE_A_ACTIONS[call.path, call.action]
+        if action.period_parameter or action.period_in_header:
             yield from _present(missing_header(exchange.headers, ("ret_period",)))
             yield from _present(period_refusal(call.period, exchange.headers["ret_period"]))
 
@@ -173,9 +191,53 @@ class StyleA:
         return STYLE_A_ACTIONS[call.path, call.action].handler(self._portal.data, call)
 
 
+def _read_data(exchange: Exchange, path: str, version: str, client_id: str) -> Call:
+    """A write has its action in the body and its registration and period in the headers."""
+    query, headers = exchange.query, exchange.headers
+    writes = exchange.method != "GET"
+    name = (text_fields(exchange.body) or {}).get("action", "") if writes else query.get("action", "")
+    action = STYLE_A_ACTIONS.get((path, name))
+    in_header = action is not None and action.period_in_header
+    return Call(
+        surface="public" if path.startswith("commonapi") else "taxpayer",
+        action=name,
+        gstin=headers.get("gstin", "") if writes else query.get("gstin", ""),
+        period=headers.get("ret_period", "") if in_header else query.get(action.period_parameter, "") if action else "",
+        section=query.get(action.section_parameter, "") if action else "",
+        client_id=client_id,
+        path=path,
+        version=version,
+        family=path.rpartition("/")[2],
+        parameters=query,
+    )
+
+
+def _read_file(exchange: Exchange, rest: str) -> Call:
+    headers = exchange.headers
+    number = rest.rpartition("/")[2].partition(".")[0]
+    return Call(
+        surface="file",
+        action="FILE",
+        gstin=headers.get("gstin", ""),
+        section=number,
+        client_id=headers.get("clientid", ""),
+        path=rest,
+        family=FILES_ROOT,
+        parameters=exchange.query,
+    )
+
+
+def _opened(exchange: Exchange, call: Call, session_key: bytes) -> Call | None:
+    """The call with the parameters of its encrypted body; None when they do not fit the session key."""
+    fields = text_fields(exchange.body) or {}
+    plain = open_request(fields.get("data", ""), fields.get("hmac", ""), session_key)
+    asked = None if plain is None else text_fields(plain)
+    return None if asked is None else msgspec.structs.replace(call, parameters=asked)
+
+
 def _action_refusal(exchange: Exchange, call: Call) -> Refusal | None:
     action: Action | None = STYLE_A_ACTIONS.get((call.path, call.action))
-    offered = action is not None and call.version in action.versions and exchange.method == "GET"
+    offered = action is not None and call.version in action.versions and exchange.method == action.method
     return None if offered else INVALID_API
 
 

@@ -7,8 +7,9 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from portal_sandbox.actions import STYLE_B_ACTIONS, Action
-from portal_sandbox.calls import Call, Exchange
+from portal_sandbox.action import Action
+from portal_sandbox.actions import STYLE_B_ACTIONS
+from portal_sandbox.calls import Call, Exchange, text_fields
 from portal_sandbox.checks import (
     HEADER_MISSING,
     INVALID_API,
@@ -78,7 +79,7 @@ class StyleB:
         found = [client_refusal(accounts, headers.get("client_id", ""), headers.get("client_secret", ""))]
         if not exchange.query.get("email"):
             found.append(MISSING_FIELD)
-        if exchange.method != "GET" or call.path not in STYLE_B_ACTIONS.keys() | _AUTH_PATHS:
+        if exchange.method != _method(call.path):
             found.append(INVALID_API)
         yield from filter(None, found)
         if call.surface != "public":
@@ -170,15 +171,24 @@ class StyleB:
 _NOTHING = Payload(b"{}")
 
 
+def _method(path: str) -> str:
+    """The one method of a path; "" where there is no such path."""
+    action = STYLE_B_ACTIONS.get(path)
+    return action.method if action else "GET" if path in _AUTH_PATHS else ""
+
+
 def _data_call(exchange: Exchange, action: Action, client_id: str) -> Call:
-    parameters = {action.style_b_names.get(name, name): value for name, value in exchange.query.items()}
+    given = {**exchange.query, **(text_fields(exchange.body) or {})}
+    parameters = {action.style_b_names.get(name, name): value for name, value in given.items()}
+    in_header = exchange.headers.get("ret_period", "") if action.period_in_header else ""
     return Call(
         surface=action.surface,
         action=action.name,
         gstin=parameters.get("gstin", ""),
-        period=parameters.get(action.period_parameter, "") if action.period_parameter else "",
+        period=parameters.get(action.period_parameter, "") if action.period_parameter else in_header,
         section=parameters.get(action.section_parameter, "") if action.section_parameter else "",
         client_id=client_id,
         path=action.style_b_path,
+        family=action.family,
         parameters=parameters,
     )

@@ -5,27 +5,26 @@ Large statements come in parts; the first answer then carries `fc` and must be t
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import Decimal
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
 
-from portal_sandbox.amounts import ALL_HEADS, TAX_HEADS, Amounts
+from portal_sandbox.amounts import ALL_HEADS, TAX_HEADS, Amounts, added_up
+from portal_sandbox.book.credit import CATEGORIES, Credit
+from portal_sandbox.book.inward import Inward, draw_inward
 from portal_sandbox.draws import seeded
 from portal_sandbox.envelope import encode
 from portal_sandbox.periods import TWOB_DAY, Period, dashed, newest_twob, period_of
 from portal_sandbox.taxpayers import Taxpayer, Twob
-from portal_sandbox.twob_documents import HEADS, ROWS_FIELD, Document, draw_documents
+from portal_sandbox.twob_rows import HEADS, by_row, party_fields, sections_of
 
 NOT_APPLICABLE = "GTR2B-001"
 PREVIOUS_3B_MISSING = "GTR2B-002"
 BEFORE_CUT_OFF = "RET2B1018"
 NOT_GENERATED = "RET2B1023"
 
-_KINDS_WITH_TWOB = {"regular", "qrmp", "cancelled", "cancelled_qrmp"}
-_CATEGORIES = {"b2b": "nonrevsup", "b2ba": "nonrevsup", "cdnr": "othersup", "isd": "isdsup", "impg": "imports"}
 _VERSION = "1.0"
 
 
@@ -61,7 +60,7 @@ def refusal(taxpayer: Taxpayer, state: Twob, period: Period, today: date, *, no_
 
 
 def _applies(taxpayer: Taxpayer, period: Period) -> bool:
-    if taxpayer.kind not in _KINDS_WITH_TWOB or (taxpayer.files_quarterly and not period.is_quarter_end):
+    if not taxpayer.has_supplies or (taxpayer.files_quarterly and not period.is_quarter_end):
         return False
     return taxpayer.cancelled_on is None or period <= period_of(taxpayer.cancelled_on)
 
@@ -69,92 +68,96 @@ def _applies(taxpayer: Taxpayer, period: Period) -> bool:
 def statement(
     taxpayer: Taxpayer, state: Twob, period: Period, *, seed: int, part_documents: int, revision: int
 ) -> Statement:
-    """The statement of one period; `revision` counts the times it was made anew."""
-    draw = seeded(seed, "twob", taxpayer.gstin, str(period), str(revision))
-    large = part_documents * taxpayer.twob_parts - part_documents // 2
-    count = large if state == "large" else taxpayer.twob_documents
-    first_month = period.plus(-2) if taxpayer.files_quarterly else period
-    documents = list(draw_documents(draw, taxpayer.gstin, period, count, first_month))
-    slices = [documents[start : start + part_documents] for start in range(0, count, part_documents)]
+    """The statement of one period; `revision` counts the times it was made anew.
+
+    Documents are drawn and encoded part by part: a huge statement never lies in memory as objects.
+    """
+    months = [
+        draw_inward(
+            seeded(seed, "twob", taxpayer.gstin, str(month), str(revision)),
+            taxpayer.gstin,
+            month,
+            taxpayer.documents_in_month(state, month, part_documents),
+        )
+        for month in taxpayer.months_in(period)
+    ]
+    documents = months[0] if len(months) == 1 else iter(sorted((row for rows in months for row in rows), key=_place))
+    credit, parties = Credit(), _Parties()
+    bodies: list[bytes] = []
+    while chosen := list(islice(documents, part_documents)):
+        parties.add(chosen)
+        for document in chosen:
+            credit.add(document)
+        bodies.append(encode(sections_of(chosen, taxpayer.gstin)))
     head = {
         "gstin": taxpayer.gstin,
         "rtnprd": str(period),
         "version": _VERSION,
         "gendt": dashed(period.on_day_after(TWOB_DAY + min(revision, 6))),
-        "itcsumm": _credit_summary(documents),
-        "cpsumm": _party_summary(documents),
+        "itcsumm": credit_summary(credit),
+        "cpsumm": parties.sections,
     }
-    return _encoded(head, [_sections(chosen) for chosen in slices])
+    return _encoded(head, bodies)
 
 
-def _encoded(head: dict[str, Any], sections: Sequence[dict[str, Any]]) -> Statement:
-    bodies = [encode(section) for section in sections]
+def _encoded(head: dict[str, Any], bodies: Sequence[bytes]) -> Statement:
     digest = sha256(encode(head) + b"".join(bodies)).hexdigest()
     if len(bodies) == 1:
         only = encode({"chksum": digest, "data": {**head, "docdata": msgspec.Raw(bodies[0])}})
         return Statement(only, (only,))
     counted = {**head, "fc": len(bodies)}
     parts = [encode({"chksum": digest, "data": {**counted, "docdata": msgspec.Raw(body)}}) for body in bodies]
-    return Statement(encode({"chksum": digest, "data": {**counted, "docdata": _bait(sections[0])}}), tuple(parts))
+    return Statement(encode({"chksum": digest, "data": {**counted, "docdata": _bait(bodies[0])}}), tuple(parts))
 
 
-def _bait(section: dict[str, Any]) -> dict[str, Any]:
-    """The first answer's documents are of no use: a repeated one spoils the sums of a reader that keeps it."""
-    return {"b2b": section["b2b"][:1]}
+class _Bait(msgspec.Struct):
+    b2b: list[msgspec.Raw]
 
 
-def _sections(documents: Iterable[Document]) -> dict[str, Any]:
-    sections: dict[str, list[dict[str, Any]]] = {}
-    for (section, _), group in groupby(documents, key=_row):
-        rows = list(group)
-        fields = [document.fields for document in rows]
-        listed = sections.setdefault(section, [])
-        if section in ROWS_FIELD:
-            listed.append({**rows[0].party.fields, ROWS_FIELD[section]: fields})
-        else:
-            listed.extend(fields)
-    return sections
+def _bait(body: bytes) -> dict[str, Any]:
+    """The first answer's documents are of no use: repeated ones spoil the sums of a reader that keeps them."""
+    return {"b2b": msgspec.json.decode(body, type=_Bait).b2b[:1]}
 
 
-def _party_summary(documents: Iterable[Document]) -> dict[str, Any]:
-    sections: dict[str, list[dict[str, Any]]] = {}
-    for (section, _), group in groupby(documents, key=_row):
-        rows = list(group)
-        row = {**rows[0].party.fields, "ttldocs": len(rows), **_sum(rows).fields(HEADS[section])}
-        sections.setdefault(section, []).append(row)
-    return sections
+class _Parties:
+    """`cpsumm`: documents and sums of each party of each section; a party may go on in the next part."""
+
+    def __init__(self) -> None:
+        self.sections: dict[str, list[dict[str, Any]]] = {}
+        self._last: tuple[Any, int, Amounts] | None = None
+
+    def add(self, documents: Iterable[Inward]) -> None:
+        for place, group in groupby(documents, key=by_row):
+            rows = list(group)
+            count, sums = len(rows), added_up(row.amounts for row in rows)
+            listed = self.sections.setdefault(place[0], [])
+            if self._last is not None and self._last[0] == place:
+                listed.pop()
+                count, sums = count + self._last[1], sums.plus(self._last[2])
+            self._last = place, count, sums
+            listed.append({**party_fields(*place), "ttldocs": count, **sums.fields(HEADS[place[0]])})
 
 
-def _credit_summary(documents: Sequence[Document]) -> dict[str, Any]:
+def credit_summary(credit: Credit) -> dict[str, Any]:
     return {
-        "itcavl": _categories([document for document in documents if document.available]),
-        "itcunavl": _categories([document for document in documents if not document.available]),
-        "itcrejected": _categories([]),
+        "itcavl": _categories(credit, available=True),
+        "itcunavl": _categories(credit, available=False),
+        "itcrejected": _categories(Credit(), available=True),
     }
 
 
-def _categories(documents: Sequence[Document]) -> dict[str, Any]:
-    by_section = {
-        section: _sum([document for document in documents if document.section == section]) for section in HEADS
-    }
+def _categories(credit: Credit, *, available: bool) -> dict[str, Any]:
     summary: dict[str, Any] = {}
-    for category in ("nonrevsup", "isdsup", "revsup", "imports", "othersup"):
-        inner = {section: sums for section, sums in by_section.items() if _CATEGORIES[section] == category}
-        total = Amounts()
-        for sums in inner.values():
-            total = total.plus(sums)
-        summary[category] = {**total.fields(TAX_HEADS), **{name: _heads(sums) for name, sums in inner.items()}}
+    for category in CATEGORIES:
+        inner = credit.sections(available=available, category=category)
+        total = added_up(inner.values())
+        rows = {name: sums.fields(ALL_HEADS) for name, sums in inner.items()}
+        summary[category] = {**total.fields(TAX_HEADS), **rows}
     return summary
 
 
-def _heads(sums: Amounts) -> dict[str, Decimal]:
-    return sums.fields(ALL_HEADS)
+_ORDER = {section: index for index, section in enumerate(HEADS)}
 
 
-def _sum(documents: Iterable[Document]) -> Amounts:
-    columns = zip(*(document.amounts for document in documents), strict=True)
-    return Amounts(*map(sum, columns))
-
-
-def _row(document: Document) -> tuple[str, str]:
-    return document.section, document.party.key
+def _place(document: Inward) -> tuple[int, str]:
+    return _ORDER[document.section], document.party.key

@@ -12,6 +12,7 @@ import sync_runtime.kafka
 import sync_runtime.mongo
 from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.collections import COLLECTIONS
 from sync_contracts.topics import SESSIONS
 from sync_runtime.indexes import assert_indexes
@@ -94,7 +95,13 @@ def create_app(
             watch = asyncio.create_task(tasks.watch(), name="watch")
             watch.add_done_callback(partial(_noted, on_death))
             app.state.services = services_over(
-                database, kek, batches, now, _missing(client, keys, watch), settings.logins_per_day
+                database,
+                kek,
+                batches,
+                now,
+                _missing(client, keys, watch),
+                logins_per_day=settings.logins_per_day,
+                cooldowns_s=cooldowns(settings.cooldowns_s),
             )
             log.info("serving", extra={"action": "start"})
             yield

@@ -33,6 +33,9 @@ class Observer(Alarms, Protocol):
     def swept(self, swept: Swept) -> None:
         """What a sweep did."""
 
+    def overtaken(self) -> None:
+        """A sweep or a deadline lost its compare-and-set: another process has written one of the pages."""
+
     def notified(self, notifications: int) -> None:
         """So many completions were told."""
 
@@ -65,7 +68,15 @@ class Aggregator:
     ) -> None:
         self._cache = PageCache(cached_pages)
         self._observer = observer
-        self._applier = PageApplier(stores.pages, self._cache, now_ms=now_ms, limits=limits, rng=rng, sleep=sleep)
+        self._applier = PageApplier(
+            stores.pages,
+            self._cache,
+            now_ms=now_ms,
+            limits=limits,
+            rng=rng,
+            sleep=sleep,
+            overtaken=observer.overtaken,
+        )
         self._sweeper = Sweeper(
             stores.buckets, stores.pages, self._applier, now_ms=now_ms, limits=limits, alarms=observer
         )

@@ -84,13 +84,16 @@ class PageApplier:
         limits: Limits,
         rng: random.Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        overtaken: Callable[[], None] = lambda: None,
     ) -> None:
+        """`overtaken` is told of each write of `change` that lost its compare-and-set; `Applied` has those of folds."""
         self._store = store
         self._cache = cache
         self._now_ms = now_ms
         self._limits = limits
         self._rng = rng
         self._sleep = sleep
+        self._overtaken = overtaken
 
     async def apply(self, pages: Mapping[str, list[Entry]]) -> Applied:
         """Fold events into their pages; when this returns, all of them are reflected in durable state.
@@ -110,7 +113,10 @@ class PageApplier:
         """Write what a query gave rise to, once: what loses is found by the next query. Returns the pages changed."""
         written = 0
         for chunk in chunks([change for change in changes if change.new is not change.old], PAGES_AT_ONCE):
-            written += len(chunk) if await self._write(chunk) else 0
+            if await self._write(chunk):
+                written += len(chunk)
+            else:
+                self._overtaken()
         return written
 
     async def _settle(self, pending: dict[str, list[Entry]], applied: Applied) -> None:

@@ -83,6 +83,10 @@ class Observing:
             extra = {"action": "bucket-ended", "bucket": done.bucket, "round": done.round, "state": done.status}
             log.info("bucket ended: %s", done.status, extra=extra)
 
+    def overtaken(self) -> None:
+        """Count a lost compare-and-set beside those of folds."""
+        self._meters.counter("aggregator_pages_total", "conflict").inc()
+
     def notified(self, notifications: int) -> None:
         """Count what was told."""
         self._meters.counter("aggregator_notifications_total").inc(notifications)

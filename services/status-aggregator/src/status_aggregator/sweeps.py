@@ -111,16 +111,17 @@ class Sweeper:
 
     async def _carry(self, bucket: ActiveBucket, views: Sequence[PageView], swept: Swept) -> None:
         """Bring the bucket's round and cancellation into its pages."""
-        behind = lagging(views, bucket.round)
-        changed = await self._change(bucket, behind, lambda page: reopened(page, bucket, self._now_ms()))
+        to_change = lagging(views, bucket.round)
+        changed = await self._change(bucket, to_change, lambda page: reopened(page, bucket, self._now_ms()))
         if rounds := unselect(bucket, sums(views)):
             await self._buckets.unselect(bucket.id, rounds)
         if bucket.control == "CANCEL":
             open_pages = [view for view in views if view.r == bucket.round and self._to_stop(bucket, view)]
             numbers = [view.number for view in open_pages]
             changed += await self._change(bucket, numbers, self._cancel(bucket))
+            to_change = [*to_change, *numbers]
             self._stopped |= {page_id(bucket.id, view.number): view.v for view in open_pages}
-        if changed or behind:
+        if to_change:  # look again: another process may have overtaken the change
             self.touch(bucket.id)
         swept.changed += changed
 

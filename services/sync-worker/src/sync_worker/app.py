@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.dead_letters import DeadLetterReason
 from sync_contracts.topics import COMMANDS, SESSION_GROUP, SESSIONS, WORKER_GROUP
 from sync_runtime import indexes, kafka, kafka_topics, mongo, semconv
@@ -130,6 +131,7 @@ class WorkerService:
             limits=self._limits,
             fetching=fetching,
             is_cancelled=sights.is_cancelled,
+            cooldowns_s=cooldowns(self._settings.cooldowns_s),
             draw=draw,
         )
         return Runner(

@@ -59,6 +59,11 @@ class Delivery:
         """The lane: tenant and client."""
         return self.command.tenant, self.command.client
 
+    @property
+    def weight(self) -> float:
+        """Of the tenant's plan."""
+        return self.command.weight or 1.0
+
     def fetches_for(self, other: "Delivery") -> bool:
         """Whether this call brings what a unit of another bucket asks for too. Both are of one client."""
         own, theirs = self.command, other.command

@@ -1,6 +1,5 @@
 """From a filter to the units that a retry takes up, as one bit a unit, and why the others are left. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -47,22 +46,30 @@ class RetryFilter(Struct, frozen=True):
 
 
 class Candidates(Struct):
-    """What a filter matches, page by page: units that may run again if their clients are ready, the rest counted."""
+    """What a filter matches, page by page: units that may run again if their clients are ready, and the rest by why."""
 
     version: int = 0
     matched: int = 0
     units: list[Placed] = field(default_factory=list)
-    left: Counter[IneligibleCode] = field(default_factory=Counter)
+    left: dict[IneligibleCode, list[tuple[int, int]]] = field(default_factory=dict)
+    """Rows and columns."""
+
+    def leave(self, unit: Placed, code: IneligibleCode) -> None:
+        """The unit stays as it is."""
+        self.left.setdefault(code, []).append((unit.row, unit.column))
 
 
 class Choice(Struct, frozen=True):
-    """A retry before it happens. `selected`: page number as text -> bitmap; `calls`: what it usually takes."""
+    """A retry before it happens. `selected`: page number as text -> bitmap, `left`: the same by what stands in the way;
+    `calls`: what it usually takes.
+    """
 
     version: int
     matched: int
     selected: Mapping[str, bytes]
     n: int
-    left: Mapping[IneligibleCode, int]
+    left: Mapping[IneligibleCode, Mapping[str, bytes]]
+    left_n: Mapping[IneligibleCode, int]
     calls: int
 
     @property
@@ -80,26 +87,42 @@ def gather(into: Candidates, page: Mapping[str, Any], wanted: RetryFilter, layou
             if reopenable(unit):
                 into.units.append(unit)
             elif code := ineligible(unit, UNKNOWN_CLIENT, session=False, outstanding=False):
-                into.left[code] += 1
+                into.leave(unit, code)
 
 
-def choose(found: Candidates, layout: Layout, standings: Mapping[str, Standing], selections: Selections) -> Choice:
-    """Judge each candidate by how its client stands now; the eligible ones become bits."""
-    left = Counter(found.left)
+def choose(
+    found: Candidates,
+    layout: Layout,
+    standings: Mapping[str, Standing],
+    selections: Selections,
+    *,
+    force: bool = False,
+) -> Choice:
+    """Judge each candidate by how its client stands now; all become bits. `force`: fresh data is fetched again."""
     eligible: list[Placed] = []
     for unit in found.units:
+        standing, place = standings.get(unit.client, UNKNOWN_CLIENT), layout.columns[unit.column]
         code = ineligible(
             unit,
-            standings.get(unit.client, UNKNOWN_CLIENT),
-            session=layout.columns[unit.column][0] in _IN_SESSION,
+            standing,
+            session=place[0] in _IN_SESSION,
             outstanding=selected_before(unit, layout, selections),
+            fresh=not force and place in standing.fresh,
         )
         if code is None:
             eligible.append(unit)
         else:
-            left[code] += 1
+            found.leave(unit, code)
     calls = sum(_CALLS.get(layout.columns[unit.column][0], 1) for unit in eligible)
-    return Choice(found.version, found.matched, bits_of(eligible, layout), len(eligible), left, calls)
+    return Choice(
+        version=found.version,
+        matched=found.matched,
+        selected=bits_of(((unit.row, unit.column) for unit in eligible), layout),
+        n=len(eligible),
+        left={code: bits_of(places, layout) for code, places in found.left.items()},
+        left_n={code: len(places) for code, places in found.left.items()},
+        calls=calls,
+    )
 
 
 def selected_before(unit: Placed, layout: Layout, selections: Selections) -> bool:
@@ -114,12 +137,12 @@ def is_selected(unit: Placed, layout: Layout, selection: Mapping[str, bytes]) ->
     return bits is not None and in_bitmap(bits, ci * len(layout.columns) + unit.column)
 
 
-def bits_of(units: Iterable[Placed], layout: Layout) -> dict[str, bytes]:
-    """The units as bitmaps by page; only pages with a bit."""
+def bits_of(places: Iterable[tuple[int, int]], layout: Layout) -> dict[str, bytes]:
+    """Units by row and column as bitmaps by page; only pages with a bit."""
     positions: dict[int, list[int]] = {}
-    for unit in units:
-        page, ci = layout.page_of(unit.row)
-        positions.setdefault(page, []).append(ci * len(layout.columns) + unit.column)
+    for row, column in places:
+        page, ci = layout.page_of(row)
+        positions.setdefault(page, []).append(ci * len(layout.columns) + column)
     return {str(page): bitmap_of(positions[page]) for page in sorted(positions)}
 
 

@@ -13,7 +13,7 @@ from sync_contracts.units import CANCELLED, FAILED, SUCCEEDED
 from bucket_api.buckets.units import Placed
 
 IneligibleCode = Literal[
-    "not_final", "already_done", "already_running", "action_outstanding", "never_retryable", "login_guard"
+    "not_final", "already_done", "already_running", "action_outstanding", "never_retryable", "login_guard", "cooldown"
 ]
 
 NEEDS_LOGIN_AFTER: Final = frozenset({"access_disabled", "password_expired", "account_locked", "consent_expired"})
@@ -25,7 +25,8 @@ class Standing(Struct, frozen=True):
     """What is known of a client's access now. Times in ms, None when never.
 
     `ready`: a live session of the user name on file; `logged_in_ms`: when the newest accepted OTP was asked for;
-    `mended`: the reason that somebody said last to have mended on the portal, and when.
+    `mended`: the reason that somebody said last to have mended on the portal, and when. `fresh`: modules with periods
+    whose data is younger than their cool-down.
     """
 
     active: bool
@@ -35,6 +36,7 @@ class Standing(Struct, frozen=True):
     logged_in_ms: int | None = None
     mended: str | None = None
     mended_ms: int | None = None
+    fresh: frozenset[tuple[str, str | None]] = frozenset()
 
 
 UNKNOWN_CLIENT: Final = Standing(active=False, ready=False, blocked=False)
@@ -45,10 +47,13 @@ def reopenable(unit: Placed) -> bool:
     return unit.unit.s in (FAILED, CANCELLED)
 
 
-def ineligible(unit: Placed, standing: Standing, *, session: bool, outstanding: bool) -> IneligibleCode | None:
+def ineligible(
+    unit: Placed, standing: Standing, *, session: bool, outstanding: bool, fresh: bool = False
+) -> IneligibleCode | None:
     """Why the unit may not run again; None when it may.
 
-    `session`: its module needs one; `outstanding`: an earlier retry has selected it and is not carried out yet.
+    `session`: its module needs one; `outstanding`: an earlier retry has selected it and is not carried out yet;
+    `fresh`: its data was obtained otherwise just now, and the portal would not be asked again.
     """
     if not reopenable(unit):
         return _not_reopenable(unit)
@@ -59,7 +64,7 @@ def ineligible(unit: Placed, standing: Standing, *, session: bool, outstanding: 
         return "not_final"
     if not standing.active:
         return "action_outstanding"
-    return _blocked(unit, standing) if session else None
+    return (_blocked(unit, standing) if session else None) or ("cooldown" if fresh else None)
 
 
 def _not_reopenable(unit: Placed) -> IneligibleCode:

@@ -17,6 +17,7 @@ from bucket_api.buckets.actions import Action, action_id, by_id, by_key, cancell
 from bucket_api.buckets.admission import admit
 from bucket_api.buckets.choosing import Candidates, Choice, RetryFilter, choose, gather, selections_of
 from bucket_api.buckets.choosing import shortened as shortened_filter
+from bucket_api.buckets.left_units import LeftUnits
 from bucket_api.buckets.store import BucketStore
 from bucket_api.buckets.units import layout_of
 from bucket_api.buckets.wishes import Wishes
@@ -29,13 +30,17 @@ MAX_OPEN_SELECTIONS: Final = 10
 
 
 class Ask(Struct, frozen=True):
-    """What is asked for. `body`: the request as given, `asked`: its filter as given; `preview`: of the dry run."""
+    """What is asked for. `body`: the request as given, `asked`: its filter as given; `preview`: of the dry run.
+
+    `force`: data inside its cool-down is fetched again.
+    """
 
     body: dict[str, Any]
     asked: dict[str, Any]
     wanted: RetryFilter
     preview: str | None = None
     note: str | None = None
+    force: bool = False
 
 
 class Retried(Struct, frozen=True):
@@ -49,10 +54,18 @@ class Retried(Struct, frozen=True):
 class Retrying:
     """Retries units of buckets. `now`: aware UTC time."""
 
-    def __init__(self, buckets: BucketStore, wishes: Wishes, standings: Standings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        buckets: BucketStore,
+        wishes: Wishes,
+        standings: Standings,
+        left_units: LeftUnits,
+        now: Callable[[], datetime],
+    ) -> None:
         self._buckets = buckets
         self._wishes = wishes
         self._standings = standings
+        self._left_units = left_units
         self._now = now
 
     async def retry(self, tenant: TenantScope, bucket_id: str, ask: Ask, *, key: str, by: str) -> Retried:
@@ -62,10 +75,12 @@ class Retrying:
             if known := by_key(bucket, key):
                 return Retried(bucket, _same(known, ask), None)
             refuse_impossible(bucket)
-            choice = await self._choice(tenant, bucket, ask.wanted)
+            choice = await self._choice(tenant, bucket, ask)
             _refuse_empty(choice, ask.preview)
             await self._admit(tenant, bucket, choice)
             entry = self._entry(bucket, choice, ask, key, by)
+            if choice.left:
+                await self._left_units.keep(tenant, action_id(bucket_id, key), choice.left, self._now())
             match await self._wishes.retry(tenant, bucket, entry, entry["at"] + DEFAULT_LIMITS.bucket_ms):
                 case "plan_active":
                     await self._refuse_second(tenant, bucket)
@@ -79,14 +94,15 @@ class Retrying:
         """What a retry would do now. Raises what `retry` would, except that it may choose nothing."""
         bucket = await self._found(tenant, bucket_id)
         refuse_impossible(bucket)
-        return await self._choice(tenant, bucket, ask.wanted)
+        return await self._choice(tenant, bucket, ask)
 
-    async def _choice(self, tenant: TenantScope, bucket: Mapping[str, Any], wanted: RetryFilter) -> Choice:
+    async def _choice(self, tenant: TenantScope, bucket: Mapping[str, Any], ask: Ask) -> Choice:
         layout, found = layout_of(bucket), Candidates()
         async for page in self._buckets.pages(tenant, bucket["_id"]):
-            gather(found, page, wanted, layout)
-        clients = sorted({unit.client for unit in found.units})
-        return choose(found, layout, await self._standings.of(tenant, clients), selections_of(bucket))
+            gather(found, page, ask.wanted, layout)
+        standings = await self._standings.of(tenant, sorted({unit.client for unit in found.units}))
+        force = ask.force or bool(bucket["plan"]["options"].get("force"))
+        return choose(found, layout, standings, selections_of(bucket), force=force)
 
     async def _admit(self, tenant: TenantScope, bucket: Mapping[str, Any], choice: Choice) -> None:
         """A retry adds work as a start does; a bucket that runs already is counted already."""
@@ -114,7 +130,8 @@ class Retrying:
             "filter": shortened_filter(ask.asked),
             "n": choice.n,
             "matched": choice.matched,
-            "left": dict(choice.left),
+            "left": dict(choice.left_n),
+            **({"force": True} if ask.force else {}),
             "preview": choice.preview,
             "reason": shortened(ask.note),
             "at": self._ms(),
@@ -144,7 +161,7 @@ def _refuse_empty(choice: Choice, preview: str | None) -> None:
     if preview is not None and preview != choice.preview:
         raise Refusal("preview_stale", "The units that can be run again changed since the preview.", units=choice.n)
     if not choice.n:
-        left = [{"code": code, "units": units} for code, units in sorted(choice.left.items())]
+        left = [{"code": code, "units": units} for code, units in sorted(choice.left_n.items())]
         raise Refusal("nothing_eligible", f"None of {choice.matched} units.", ineligible_by_reason=left)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from sync_contracts import collections
+from sync_contracts.catalogue import LIVE
 
 from bucket_api.buckets.statement import Recount, Statement
 from bucket_api.buckets.store import BucketStore
@@ -12,7 +13,6 @@ from bucket_api.buckets.units import Layout, Placed, layout_of, placed
 from bucket_api.scope import TenantScope
 
 _FIELDS: Final = {"sha256": 1, "totals": 1, "fetched_at": 1, "rows": 1, "sections": 1, "delta": 1, "obs": 1}
-LIVE: Final = "-"
 
 
 class Statements:

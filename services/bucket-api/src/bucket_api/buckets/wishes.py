@@ -65,6 +65,7 @@ class Wishes:
                 "status": "RUNNING",
                 "active": True,
                 "deadline_at": deadline_ms,
+                **({"forced": retry["round"]} if retry.get("force") else {}),
                 **({"control": "RUN"} if ended else {}),
             },
             "$push": {"retries": dict(retry)},

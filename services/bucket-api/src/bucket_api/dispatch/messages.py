@@ -65,6 +65,7 @@ def command_records(batch: PageBatch, now_ms: int, sample_ratio: float) -> list[
             shard=bucket.shard,
             cont=unit.cont,
             issued_at=now_ms,
+            weight=None if bucket.weight == 1 else bucket.weight,
         )
         headers = kept if sampled(bucket.id, batch.page, unit, sample_ratio) else passed
         records.append(Outgoing(keys[ci], commands.encode(command), headers))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from sync_contracts.catalogue import cooldowns
 from sync_contracts.credentials import LOGINS_PER_DAY
 
 from bucket_api.access.credentials import Credentials
@@ -17,6 +18,7 @@ from bucket_api.buckets.attempts import AttemptReader
 from bucket_api.buckets.controlling import Controlling
 from bucket_api.buckets.creation import BucketCreation
 from bucket_api.buckets.frozen import FrozenLists
+from bucket_api.buckets.left_units import LeftUnits
 from bucket_api.buckets.listing import UnitLists
 from bucket_api.buckets.retrying import Retrying
 from bucket_api.buckets.statements import Statements
@@ -52,6 +54,7 @@ class Services:
     creation: BucketCreation
     controlling: Controlling
     retrying: Retrying
+    left_units: LeftUnits
     units: UnitLists
     statements: Statements
     attempts: AttemptReader
@@ -62,6 +65,7 @@ class Services:
     upstreams: UpstreamStore
     now: Callable[[], datetime]
     missing: Missing
+    cooldowns_s: Mapping[str, int]
     logins_per_day: int = LOGINS_PER_DAY
 
 
@@ -72,8 +76,10 @@ def services_over(
     now: Callable[[], datetime],
     missing: Missing,
     logins_per_day: int = LOGINS_PER_DAY,
+    cooldowns_s: Mapping[str, int] = cooldowns({}),
 ) -> Services:
     """The services over a database, a publisher and key-encryption keys."""
+    left_units, standings = LeftUnits(database), Standings(database, AccessStore(database), now, cooldowns_s)
     clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
     encryptors, wishes = Encryptors(database, keys), Wishes(database)
     creation, stores = BucketCreation(database, buckets, access, encryptors, now), Stores.over(database, buckets)
@@ -86,7 +92,8 @@ def services_over(
         buckets=buckets,
         creation=creation,
         controlling=Controlling(buckets, wishes, now),
-        retrying=Retrying(buckets, wishes, Standings(database, access, now), now),
+        retrying=Retrying(buckets, wishes, standings, left_units, now),
+        left_units=left_units,
         units=UnitLists(buckets, FrozenLists(database), now),
         statements=Statements(database, buckets),
         attempts=AttemptReader(database),
@@ -97,6 +104,7 @@ def services_over(
         upstreams=UpstreamStore(database),
         now=now,
         missing=missing,
+        cooldowns_s=cooldowns_s,
         logins_per_day=logins_per_day,
     )
 

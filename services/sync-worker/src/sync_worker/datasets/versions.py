@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
+from sync_contracts.catalogue import LIVE
 from sync_contracts.commands import Command
 from sync_contracts.outcomes import Code
 
 from sync_worker.modules.port import Fetched
 
-LIVE: Final = "-"
 KNOWN_FIELDS: Final = dict.fromkeys(
     ("fence", "ver", "sha256", "n_chunks", "rows", "fetched_at", "marker", "part", "pending"), 1
 )

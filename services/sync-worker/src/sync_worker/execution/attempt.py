@@ -9,7 +9,6 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sync_contracts.catalogue import MODULES
 from sync_contracts.commands import Command
 from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
 from sync_contracts.outcomes import Code, OutcomeClass
@@ -92,7 +91,7 @@ class UnitUse(Use, Protocol):
 class Limits(Protocol):
     """Rates and gates of the lines to portals."""
 
-    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> UnitUse: ...
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None, weight: float = 1.0) -> UnitUse: ...
 
 
 class NoParts:
@@ -127,6 +126,7 @@ class Attempts:
         limits: Limits,
         fetching: Fetching,
         is_cancelled: Callable[[Command], Awaitable[bool]],
+        cooldowns_s: Mapping[str, int],
         draw: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         unit_limit_s: float = UNIT_LIMIT_S,
@@ -142,6 +142,7 @@ class Attempts:
         self._unit_limit_s = unit_limit_s
         self._fetching = fetching
         self._is_cancelled = is_cancelled
+        self._cooldowns_s = cooldowns_s
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
@@ -160,7 +161,7 @@ class Attempts:
             return Attempted(GiveUp(Code.CLIENT_INACTIVE))
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
-        portal, use = self._open(go, command.tenant, subject, None)
+        portal, use = self._open(go, delivery, subject, None)
         request = self._request(delivery, subject)
         result = await self._fetched(delivery, module, request, portal, NoParts())
         return Attempted(await self._ending(result, go.unit, use), portal.meter)
@@ -178,7 +179,7 @@ class Attempts:
         settled = self._settled(target, known, force=go.bucket.force)
         if settled is not None:
             return Attempted(settled)
-        portal, use = self._open(go, command.tenant, subject, fence.session)
+        portal, use = self._open(go, delivery, subject, fence.session)
         request = self._request(delivery, subject, self._keeper.previous(target, known), fence.session)
         parts = self._keeper.parts(target, known)
         result = await self._fetched(delivery, module, request, portal, parts)
@@ -187,7 +188,7 @@ class Attempts:
     def _settled(self, target: Target, known: Known, *, force: bool) -> Ending | None:
         """An ending that needs no call: the data is recent, or is being prepared for another bucket."""
         now = self._now()
-        if not force and known.is_recent(now, _cooldown_s(target.module)):
+        if not force and known.is_recent(now, self._cooldowns_s.get(target.module, 0)):
             return Done(Code.UNCHANGED, known.rows, dataset_ver=known.ver)
         preparing = known.prepared_for(target.bucket, now)
         if preparing is None:
@@ -250,9 +251,10 @@ class Attempts:
                 return retry.obtained(result)
 
     def _open(
-        self, go: Go, tenant: str, subject: Subject, session: PortalSessionDocument | None
+        self, go: Go, delivery: Delivery, subject: Subject, session: PortalSessionDocument | None
     ) -> tuple[MeteredPortal, UnitUse]:
-        use = self._limits.use(subject.client["line_id"], tenant, subject.client["_id"], last=go.unit.e)
+        (tenant, client), line = delivery.client, subject.client["line_id"]
+        use = self._limits.use(line, tenant, client, last=go.unit.e, weight=delivery.weight)
         return self._portals.open(tenant, subject.client, subject.credential, use=use, session=session), use
 
     def _request(
@@ -272,8 +274,3 @@ class Attempts:
             command.cont,
             session=str(session.get("tver", 0)) if session else "",
         )
-
-
-def _cooldown_s(module: str) -> int:
-    info = MODULES.get(module)  # type: ignore[call-overload]
-    return info.cooldown_s if info else 0

@@ -1,11 +1,11 @@
 """Units that ask the portal now: at most so many, and those among them that have run a while without saying so."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
 from sync_worker.delivery import Delivery
+from sync_worker.turns import Turns
 
 T = TypeVar("T")
 DEFAULT_LIMIT: Final = 256
@@ -45,7 +45,7 @@ class _Job(Generic[T]):
 
 
 class Fetching:
-    """Places for units that ask the portal. Others make themselves ready meanwhile and are served in order.
+    """Places for units that ask the portal. Others make themselves ready meanwhile and are served in turns of tenants.
 
     A place is a task that asks for one unit after another: the next call leaves in the same turn of the loop in which
     the one before has ended. What is left to do for a unit after its last call is done outside, by its own task.
@@ -54,20 +54,22 @@ class Fetching:
     def __init__(self, clock_ms: Callable[[], int], limit: int = DEFAULT_LIMIT) -> None:
         self._clock_ms = clock_ms
         self._limit = limit
-        self._ready: deque[_Job[Any]] = deque()
+        self._ready: Turns[_Job[Any]] = Turns()
         self._places: set[asyncio.Task[None]] = set()
         self._quiet: dict[Delivery, int] = {}
 
     async def run(self, delivery: Delivery, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` returns or raises; it begins when there is a place. Cancelled, it takes the work with it."""
         job: _Job[T] = _Job(delivery, work, asyncio.get_running_loop().create_future())
-        self._ready.append(job)
+        self._ready.put(delivery.command.tenant, job, delivery.weight)
         if len(self._places) < self._limit:
             self._open_place()
         try:
             return await job.answer
         except asyncio.CancelledError:
-            if job.place is not None:
+            if job.place is None:
+                self._ready.discard(delivery.command.tenant, job)
+            else:
                 job.place.cancel()
             raise
 
@@ -94,8 +96,7 @@ class Fetching:
 
     async def _serve(self) -> None:
         place = asyncio.current_task()
-        while self._ready:
-            job = self._ready.popleft()
+        while (job := self._ready.take()) is not None:
             if place is None or job.answer.done():
                 continue
             self._quiet[job.delivery] = self._clock_ms()

@@ -76,7 +76,7 @@ def view_from(document: Mapping[str, Any], read_at: float) -> BucketView:
         document["control"],
         document["round"],
         document["shard"],
-        bool(options.get("force", False)),
+        bool(options.get("force")) or document.get("forced") == document["round"],
         columns,
         read_at,
     )

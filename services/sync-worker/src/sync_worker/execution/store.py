@@ -13,7 +13,9 @@ from sync_worker.durable import Database, Document, until_answered
 
 PAGES_PER_FIND: Final = 32
 DECODED_WHEN_READ: Final = DEFAULT_RAW_BSON_OPTIONS.with_options(tz_aware=True)
-_BUCKET_FIELDS: Final = dict.fromkeys(("tenant_id", "control", "round", "shard", "columns", "plan.options.force"), 1)
+_BUCKET_FIELDS: Final = dict.fromkeys(
+    ("tenant_id", "control", "round", "shard", "columns", "plan.options.force", "forced"), 1
+)
 
 
 class UnitStore:

@@ -1,4 +1,4 @@
-"""Who runs next: one unit per client at a time, in log order, tenants served in turn. Pure.
+"""Who runs next: one unit per client at a time, in log order, tenants served in turn, by weight. Pure.
 
 A unit whose dataset an earlier one of another bucket fetches is attached to that one. It needs no place in the lane:
 it only says so and finds the data at its next attempt.
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from sync_worker.delivery import Client, Delivery
+from sync_worker.turns import Turns
 
 
 class Lanes:
@@ -17,8 +18,7 @@ class Lanes:
         self._queued: dict[Client, deque[Delivery]] = {}
         self._running: dict[Client, Delivery] = {}
         self._attached: deque[Delivery] = deque()
-        self._ready: dict[str, deque[Client]] = {}
-        self._tenants: deque[str] = deque()
+        self._ready: Turns[Client] = Turns()
         self.waiting = 0
 
     @property
@@ -47,15 +47,9 @@ class Lanes:
         if self._attached:
             self.waiting -= 1
             return self._attached.popleft()
-        if not self._tenants:
+        client = self._ready.take()
+        if client is None:
             return None
-        tenant = self._tenants.popleft()
-        ready = self._ready[tenant]
-        client = ready.popleft()
-        if ready:
-            self._tenants.append(tenant)
-        else:
-            del self._ready[tenant]
         queue = self._queued[client]
         delivery = queue.popleft()
         if not queue:
@@ -81,7 +75,6 @@ class Lanes:
         self._queued.clear()
         self._attached.clear()
         self._ready.clear()
-        self._tenants.clear()
         self.waiting = 0
         for delivery in kept:
             self.offer(delivery)
@@ -93,10 +86,4 @@ class Lanes:
         return next((earlier.command.bucket for earlier in queue if earlier.fetches_for(delivery)), None)
 
     def _make_ready(self, client: Client) -> None:
-        tenant = client[0]
-        ready = self._ready.get(tenant)
-        if ready is None:
-            self._ready[tenant] = deque((client,))
-            self._tenants.append(tenant)
-        else:
-            ready.append(client)
+        self._ready.put(client[0], client, self._queued[client][0].weight)

@@ -10,10 +10,10 @@ from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.limits.breaker import ERRORS, MAINTENANCE, Latest, Rules, Seen, to_close
 from sync_worker.limits.budget import Closed, Granted, Lease, LineRate, lease_of
+from sync_worker.limits.waiting import WAIT_LIMIT_S, Probes, Waiting
 from sync_worker.modules.port import Refusal
 
 CHUNK: Final = 10
-WAIT_LIMIT_S: Final = 10.0
 LEAST_PAUSE_S: Final = 0.005
 LOWER_EVERY_S: Final = 1.0
 LOWER_AGAIN_S: Final = 10.0
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 Told = Callable[[str, str, str], None]
 """Counts what happened: line, family, and one of granted, late, closed, lowered, shut, opened, probe_failed."""
-Probes = tuple[str | None, ...]
-"""Half-open gates (None: the line's) that the outcome of this call decides."""
 
 
 class Leases(Protocol):
@@ -39,7 +37,9 @@ class Leases(Protocol):
 
 
 class FamilyLimit:
-    """Permits for one API family of one line. Callers are served in the order they came; one of them leases for all.
+    """Permits for one API family of one line. Who waits is served in turns of tenants; one task leases for all of them.
+
+    The task lives while anybody waits; what it dies of is raised to them.
 
     What is learned of the calls (`note`) goes to the shared window with the next lease: no call costs an operation of
     its own.
@@ -64,8 +64,8 @@ class FamilyLimit:
         self._rate = rate
         self._clock_s = clock_s
         self._told = told
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting = Waiting(late=lambda: self._say("late"))
+        self._serving: asyncio.Task[None] | None = None
         self._permits = 0
         self._valid_until = 0.0
         self._probes: Probes = ()
@@ -85,18 +85,13 @@ class FamilyLimit:
         """How long the gate is closed yet, as far as this process knows; 0: it is open."""
         return max(0, round((self._closed_until - self._clock_s()) * 1000))
 
-    async def permit(self) -> Probes | Refusal:
-        """A permit for a call now, or why there is none. Waits at most 10 s."""
-        give_up_at = self._clock_s() + WAIT_LIMIT_S
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(WAIT_LIMIT_S), self._turn:
-                return await self._next(give_up_at)
-        except TimeoutError:
-            self._say("late")
-            return Refusal(OutcomeClass.RATE_LIMITED)
-        finally:
-            self._waiting -= 1
+    async def permit(self, tenant: str, weight: float = 1.0) -> Probes | Refusal:
+        """A permit for a call now, or why there is none. Waits at most 10 s. `weight`: of the tenant's plan."""
+        if not self._waiting and self._has_permit():
+            return self._spend()
+        if self._serving is None:
+            self._serving = asyncio.get_running_loop().create_task(self._serve(), name="permits")
+        return await self._waiting.wait(tenant, weight)
 
     def note(self, client: str, *, erred: bool) -> None:
         """A call of this client has ended."""
@@ -136,31 +131,61 @@ class FamilyLimit:
         if sum(gate.get("reason") == MAINTENANCE for gate in families) > 1:
             await self.leases.close(self.line, None, MAINTENANCE, for_ms)
 
-    async def _next(self, give_up_at: float) -> Probes | Refusal:
-        while self._permits == 0 or self._clock_s() >= self._valid_until:
-            asked_at = self._clock_s()
-            match await self._leased():
-                case Granted() as granted:
-                    await asyncio.sleep(granted.start_in_ms / 1000)  # given up meanwhile: nobody may start earlier
-                    self._permits, self._probes = granted.n, granted.probes
-                    self._valid_until = asked_at + (granted.start_in_ms + granted.slot_ms) / 1000
-                case Closed() as closed:
-                    return await self._refused(closed)
-                case later:
-                    pause_s = max(later.wait_ms / 1000, LEAST_PAUSE_S)
-                    if self._clock_s() + pause_s > give_up_at:
-                        self._say("late")
-                        return Refusal(OutcomeClass.RATE_LIMITED, retry_after_ms=later.wait_ms)
-                    await asyncio.sleep(pause_s)
+    async def _serve(self) -> None:
+        """Lease and deal until nobody waits any more."""
+        try:
+            while self._waiting:
+                if not self._has_permit():
+                    await self._lease_more()
+                while self._has_permit() and (answer := self._waiting.next()) is not None:
+                    answer.set_result(self._spend())
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+            self._waiting.fail(error)
+        except asyncio.CancelledError as error:
+            self._waiting.fail(error)
+            raise
+        finally:
+            self._serving = None
+
+    async def _lease_more(self) -> None:
+        asked_at = self._clock_s()
+        try:
+            async with asyncio.timeout(WAIT_LIMIT_S):
+                lease = await self._leased()
+        except TimeoutError:  # all who waited before have given up
+            return
+        match lease:
+            case Granted() as granted:
+                if granted.start_in_ms:
+                    await asyncio.sleep(granted.start_in_ms / 1000)
+                self._permits, self._probes = granted.n, granted.probes
+                self._valid_until = asked_at + (granted.start_in_ms + granted.slot_ms) / 1000
+            case Closed() as closed:
+                refusal = await self._refused(closed)
+                self._refuse(refusal, "closed", within_s=WAIT_LIMIT_S)
+            case later:
+                pause_s = min(max(later.wait_ms / 1000, LEAST_PAUSE_S), WAIT_LIMIT_S)
+                refusal = Refusal(OutcomeClass.RATE_LIMITED, retry_after_ms=later.wait_ms)
+                self._refuse(refusal, "late", within_s=pause_s)
+                await asyncio.sleep(pause_s)
+
+    def _has_permit(self) -> bool:
+        return self._permits > 0 and self._clock_s() < self._valid_until
+
+    def _spend(self) -> Probes:
         self._permits -= 1
         self._say("granted")
         probes, self._probes = self._probes, ()
         return probes
 
+    def _refuse(self, refusal: Refusal, what: str, *, within_s: float) -> None:
+        for _ in range(self._waiting.refuse(refusal, within_s=within_s)):
+            self._say(what)
+
     async def _leased(self) -> Lease:
         """One lease; gates that ought to close by what it shows are closed, then nobody asks."""
         seen, self._seen = self._seen, Seen()
-        n = max(1, min(self._waiting, CHUNK))
+        n = max(1, min(len(self._waiting), CHUNK))
         try:
             after = await self.leases.lease(self.line, self.family, n, seen, self._rate)
         except BaseException:
@@ -177,7 +202,6 @@ class FamilyLimit:
         """The refusal of a closed gate. Its units come back after the longest closing at the latest, since a window may
         be taken back; until the gate opens they are not dispatched."""
         self._shut(closed.wait_ms)
-        self._say("closed")
         window = closed.window
         if window is not None and window["id"] not in self._windows:  # those who read only the gate shall know too
             self._windows.add(window["id"])

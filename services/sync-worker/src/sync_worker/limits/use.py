@@ -11,7 +11,8 @@ from sync_contracts.outcomes import Code, OutcomeClass
 
 from sync_worker.limits.breaker import SUSPECTED_MS, Rules, Seen, is_error
 from sync_worker.limits.budget import LineRate
-from sync_worker.limits.lease import FamilyLimit, Leases, Probes, Told
+from sync_worker.limits.lease import FamilyLimit, Leases, Told
+from sync_worker.limits.waiting import Probes
 from sync_worker.modules.port import Refusal
 
 LOOKS: Final = 8
@@ -43,10 +44,10 @@ class RateLimits:
         for line, rate in self._rates.items():
             await self._leases.lease(line, ApiFamily.AUTH, 0, Seen(), rate)
 
-    def use(self, line: str, tenant: str, client: str, *, last: str | None = None) -> "LineUse":
-        """The line as one unit of this client uses it; `last` is the unit's last code."""
+    def use(self, line: str, tenant: str, client: str, *, last: str | None = None, weight: float = 1.0) -> "LineUse":
+        """The line as one unit of this client uses it; `last` is the unit's last code, `weight` its tenant's."""
         mark = hashlib.sha256(f"{tenant}:{client}".encode()).hexdigest()[:12]
-        return LineUse(lambda family: self._limit(line, family), mark, last)
+        return LineUse(lambda family: self._limit(line, family), mark, last, (tenant, weight))
 
     def _limit(self, line: str, family: str) -> FamilyLimit | None:
         rate = self._rates.get(line)
@@ -68,8 +69,11 @@ class LineUse:
     a bucket, which are those that always fail, would look like an outage.
     """
 
-    def __init__(self, limit_of: Callable[[str], FamilyLimit | None], mark: str, last: str | None) -> None:
+    def __init__(
+        self, limit_of: Callable[[str], FamilyLimit | None], mark: str, last: str | None, owner: tuple[str, float]
+    ) -> None:
         self._limit_of = limit_of
+        self._owner = owner
         self._mark = mark
         self._last = last
         self._probes: Probes = ()
@@ -81,7 +85,7 @@ class LineUse:
         limit = self._limit_of(family)
         if limit is None:
             return None
-        given = await limit.permit()
+        given = await limit.permit(*self._owner)
         if isinstance(given, Refusal):
             return given
         self._probes = given

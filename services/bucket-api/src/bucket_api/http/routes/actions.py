@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from sync_contracts.lines import DEFAULT_LINE
 
 from bucket_api.buckets.actions import Action, actions_of, by_id
 from bucket_api.buckets.choosing import RetryFilter
 from bucket_api.buckets.controlling import Controlled
 from bucket_api.buckets.counters import from_views
 from bucket_api.buckets.effects import Tallies, effect_of, taken_by
+from bucket_api.buckets.left_units import why_left
 from bucket_api.buckets.retrying import Ask
-from bucket_api.buckets.units import UnitFilter, layout_of
+from bucket_api.buckets.units import Placed, UnitFilter, layout_of
 from bucket_api.clients.filters import ClientFilter
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.paging import cursor
@@ -30,6 +32,7 @@ from bucket_api.http.services import App, Key, PageSize, PageToken, Services
 from bucket_api.http.tokens import Caller
 from bucket_api.refusal import Refusal, not_found
 from bucket_api.scope import TenantScope
+from bucket_api.upstreams.durations import CallTime, call_time
 
 router = APIRouter(prefix="/v1/buckets/{bucket_id}/actions", tags=["actions"])
 
@@ -58,7 +61,7 @@ async def act(
     body.refuse_misfit()
     if dry_run:
         response.status_code = 200
-        return await _previewed(app, caller.tenant, bucket_id, body)
+        return await _previewed(app, caller.tenant, bucket, body)
     answer, replayed = await _acted(app, caller, bucket_id, body, key)
     if answer.id is None:
         response.status_code = 200
@@ -99,15 +102,19 @@ async def list_results(
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Results:
-    """Units that the action took up, each exactly once for the version of the first page."""
+    """Units that the action took up or left, each exactly once for the version of the first page."""
     bucket = await detailed_bucket(app, caller.tenant, bucket_id)
     action, layout = _known(bucket, action_id), layout_of(bucket)
     at = cursor(caller.tenant, f"/v1/buckets/{bucket_id}/actions/{action_id}", {}, page_token, app.now())
-    taken = taken_by(action, layout)
-    page = await unit_page(app, caller.tenant, bucket, UnitFilter(), at, page_size, also=taken)
+    taken, left = taken_by(action, layout), await app.left_units.of(caller.tenant, action_id)
+
+    def meant(unit: Placed) -> bool:
+        return taken(unit) or why_left(unit, layout, left) is not None
+
+    page = await unit_page(app, caller.tenant, bucket, UnitFilter(), at, page_size, also=meant)
     names = await names_of(app, caller.tenant, page)
     return Results(
-        items=[result_answer(layout, listed, names.get(listed.placed.client)) for listed in page.items],
+        items=[result_answer(layout, listed, names.get(listed.placed.client), left) for listed in page.items],
         next_page_token=at.next_at(page.next_offset, page.list_id),
         total_size=page.total,
         version=page.version,
@@ -128,10 +135,17 @@ def _permit(caller: Caller, bucket: dict[str, Any], body: ActionBody) -> None:
         raise Refusal("forbidden", "The scope buckets:cancel is needed.", required_scope="buckets:cancel")
 
 
-async def _previewed(app: Services, tenant: TenantScope, bucket_id: str, body: ActionBody) -> ActionAnswer:
+async def _previewed(app: Services, tenant: TenantScope, bucket: dict[str, Any], body: ActionBody) -> ActionAnswer:
     if body.kind == "retry":
-        return choice_answer(await app.retrying.preview(tenant, bucket_id, await _ask(app, tenant, body)))
-    return control_answer(body.kind, await app.controlling.preview(tenant, bucket_id, body.kind), dry_run=True)
+        choice = await app.retrying.preview(tenant, bucket["_id"], await _ask(app, tenant, body))
+        return choice_answer(choice, await _call_time(app, tenant, bucket, choice.calls))
+    return control_answer(body.kind, await app.controlling.preview(tenant, bucket["_id"], body.kind), dry_run=True)
+
+
+async def _call_time(app: Services, tenant: TenantScope, bucket: dict[str, Any], calls: int) -> CallTime:
+    line, now = bucket.get("line_id", DEFAULT_LINE), app.now()
+    shares = await app.upstreams.shares(tenant, now)
+    return call_time(calls, await app.upstreams.line(line), shares.get(line), now)
 
 
 async def _acted(
@@ -161,6 +175,7 @@ async def _ask(app: Services, tenant: TenantScope, body: ActionBody) -> Ask:
         wanted=await _filter(app, tenant, body),
         preview=body.preview,
         note=body.note,
+        force=body.force,
     )
 
 

@@ -65,7 +65,10 @@ async def presets(_: SignedIn) -> Presets:
 async def modules(_: SignedIn, app: App) -> Modules:
     """What can be asked for of a client, with today's default period."""
     today = today_in_india(app.now())
-    items = [module_answer(info, default_period(info.module, ClientKind.REGULAR, today)) for info in MODULES.values()]
+    items = [
+        module_answer(info, default_period(module, ClientKind.REGULAR, today), app.cooldowns_s[module])
+        for module, info in MODULES.items()
+    ]
     return Modules(items=items)
 
 

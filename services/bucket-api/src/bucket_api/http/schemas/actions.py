@@ -13,12 +13,14 @@ from bucket_api.buckets.controlling import Controlled
 from bucket_api.buckets.counters import Reading, counters
 from bucket_api.buckets.effects import Effect, control_done, told_by
 from bucket_api.buckets.eligibility import IneligibleCode
+from bucket_api.buckets.left_units import Left, why_left
 from bucket_api.buckets.listing import Listed
 from bucket_api.buckets.units import Layout, from_cell
 from bucket_api.buckets.wishes import ControlKind
 from bucket_api.http.schemas.kinds import Answer, Body, ClientId, Instant, ListOf, instant
 from bucket_api.http.schemas.plans import MAX_IDS, Text
 from bucket_api.refusal import FieldError, Refusal
+from bucket_api.upstreams.durations import Basis, CallTime
 
 Kind = Literal["retry", "cancel", "pause", "resume"]
 Names = Annotated[list[Text], Field(max_length=100)]
@@ -40,19 +42,24 @@ class ActionFilter(Body):
 
 
 class ActionBody(Body):
-    """What is to be done. `filter` or `all` (every gap) with `retry` only; `preview`: of its dry run."""
+    """What is to be done. `filter` or `all` (every gap) with `retry` only; `preview`: of its dry run.
+
+    `force`, with `retry` only: units whose data is younger than their cool-down are run, and fetched, again.
+    """
 
     kind: Kind
     filter: ActionFilter | None = None
     all: bool = False
+    force: bool = False
     preview: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = None
 
     def refuse_misfit(self) -> None:
         """Raises `Refusal` for a field that the kind does not take."""
         whole = {"filter": self.filter is not None, "all": self.all, "preview": self.preview is not None}
+        whole["force"] = self.force
         wrong = [name for name, given in whole.items() if given] if self.kind != "retry" else []
-        detail = f"{self.kind} is for the whole bucket: it takes no filter and no preview."
+        detail = f"{self.kind} is for the whole bucket: it takes no filter, no preview, no force."
         if self.kind == "retry" and self.all and self.filter is not None:
             wrong, detail = ["all"], "Give either a filter or all."
         if wrong:
@@ -83,9 +90,15 @@ class Ineligible(Answer):
 
 
 class Estimate(Answer):
-    """What a retry usually takes."""
+    """What a retry usually takes. `seconds`: by the rate of the line now; `basis` says of which part of it.
+
+    `whole_line`: no other firm is counted in, since the firm's part is not known while nothing of it runs.
+    `rate_unknown`: `seconds` is null, because the line has no known rate.
+    """
 
     calls: int
+    seconds: int | None
+    basis: Basis
 
 
 class ActionAnswer(Answer):
@@ -104,6 +117,7 @@ class ActionAnswer(Answer):
     created_at: Instant | None
     created_by: str | None
     note: str | None
+    force: bool = False
     filter: dict[str, Any] | None = None
 
 
@@ -111,9 +125,11 @@ Actions = ListOf[ActionAnswer]
 
 
 class ResultAnswer(Answer):
-    """A unit that an action took up, with its state now."""
+    """A unit that an action was asked for, with its state now. `ineligible_code`: why it was left, if it was."""
 
     unit_id: str
+    eligible: bool
+    ineligible_code: IneligibleCode | None
     run: int
     client_id: str
     client_name: str | None
@@ -125,18 +141,21 @@ class ResultAnswer(Answer):
 
 
 class Results(ListOf[ResultAnswer]):
-    """Units of the version of the first page; those that the action left are counted in it by reason."""
+    """Units of the version of the first page, those that the action left among them."""
 
     version: int
 
 
-def result_answer(layout: Layout, listed: Listed, client: Mapping[str, Any] | None) -> ResultAnswer:
+def result_answer(layout: Layout, listed: Listed, client: Mapping[str, Any] | None, left: Left) -> ResultAnswer:
     """State and outcome are those of the version of the list."""
     unit = listed.placed
+    why = why_left(unit, layout, left)
     state, outcome = from_cell(listed.cell)
     module, period = layout.columns[unit.column]
     return ResultAnswer(
         unit_id=unit.id,
+        eligible=why is None,
+        ineligible_code=why,
         run=round_of(unit.unit.a) + 1,
         client_id=unit.client,
         client_name=client["name"] if client else None,
@@ -148,8 +167,8 @@ def result_answer(layout: Layout, listed: Listed, client: Mapping[str, Any] | No
     )
 
 
-def choice_answer(choice: Choice) -> ActionAnswer:
-    """A dry run of a retry."""
+def choice_answer(choice: Choice, time: CallTime) -> ActionAnswer:
+    """A dry run of a retry. `time`: of its calls."""
     return ActionAnswer(
         id=None,
         kind="retry",
@@ -158,15 +177,15 @@ def choice_answer(choice: Choice) -> ActionAnswer:
         version=choice.version,
         preview=choice.preview,
         counts=ActionCounts(matched=choice.matched, eligible=choice.n, ineligible=choice.matched - choice.n),
-        ineligible_by_reason=_left(choice.left),
-        estimate=Estimate(calls=choice.calls),
+        ineligible_by_reason=_left(choice.left_n),
+        estimate=Estimate(calls=choice.calls, seconds=time.seconds, basis=time.basis),
         created_at=None,
         created_by=None,
         note=None,
     )
 
 
-def retry_answer(action: Action, effect: Effect, version: int, calls: int | None = None) -> ActionAnswer:
+def retry_answer(action: Action, effect: Effect, version: int) -> ActionAnswer:
     """A retry with its effect so far."""
     facts = action.facts
     matched = facts.get("matched", facts["n"])
@@ -187,10 +206,10 @@ def retry_answer(action: Action, effect: Effect, version: int, calls: int | None
             failed=effect.failed,
         ),
         ineligible_by_reason=_left(facts.get("left", {})),
-        estimate=Estimate(calls=calls) if calls is not None else None,
         created_at=instant(action.at),
         created_by=action.by,
         note=action.note,
+        force=bool(facts.get("force")),
         filter=facts["filter"],
     )
 

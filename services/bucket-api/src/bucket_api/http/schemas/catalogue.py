@@ -78,7 +78,7 @@ def preset_answer(preset: Preset) -> PresetAnswer:
     return PresetAnswer(preset=preset.preset, name=preset.name, modules=[m.value for m in preset.modules])
 
 
-def module_answer(info: ModuleInfo, default_period: str | None) -> ModuleAnswer:
+def module_answer(info: ModuleInfo, default_period: str | None, cooldown_s: int) -> ModuleAnswer:
     """As it is told."""
     plain: dict[str, Any] = {
         name: getattr(info, name)
@@ -89,7 +89,6 @@ def module_answer(info: ModuleInfo, default_period: str | None) -> ModuleAnswer:
             "needs_session",
             "freshness_target",
             "access_form",
-            "cooldown_s",
         )
     }
     return ModuleAnswer(
@@ -99,6 +98,7 @@ def module_answer(info: ModuleInfo, default_period: str | None) -> ModuleAnswer:
         default_period_rule=info.default_period,
         calls=Calls(least=info.least_calls, usual=info.usual_calls),
         not_applicable_for=sorted(kind.value for kind in info.not_applicable_for),
+        cooldown_s=cooldown_s,
         release="R1",
         **plain,
     )

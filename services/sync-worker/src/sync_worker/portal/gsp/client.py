@@ -3,26 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from msgspec import Struct
 
 from sync_worker.portal.gsp.envelope import Reply
 from sync_worker.portal.gsp.profile import Question
+from sync_worker.portal.gsp.transport import PooledTransport
 
-CONNECT_S: Final = 5.0
 TOTAL_S: Final = 60.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 CONNECTIONS: Final = 200
 HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "sync-bucket"}
-IDLE_S: Final = 3.0
-"""A connection idle for longer is not used again: servers close theirs after 5 s, and a request that meets the close is
-lost. What may be asked once only (an OTP) is never repeated for that."""
 
 
 class Unreachable(Struct, frozen=True):
@@ -35,7 +29,7 @@ class Unreachable(Struct, frozen=True):
 class GspClient:
     """Sends one request at a time, never twice, follows no redirect, keeps no cookie and reads no proxy settings.
 
-    The library's own client would do all of these and half as much work again for each call, so requests go to its
+    The library's own client would do all of these and half as much work again for each call, so requests go to a
     transport. `connections`: calls under way at most; later ones wait, within their 60 s.
     """
 
@@ -51,10 +45,7 @@ class GspClient:
         self._total_s = total_s
         self._max_body_bytes = max_body_bytes
         self.base_url = base_url.rstrip("/")
-        self._transport = transport or AiohttpTransport(client=partial(_session, connections), trust_env=False)
-        self._extensions = {
-            "timeout": httpx.Timeout(None, connect=CONNECT_S).as_dict()
-        }  # the rest: one deadline a call
+        self._transport = transport or PooledTransport(connections)
 
     async def send(self, question: Question) -> Reply | Unreachable:
         """One request, one answer of at most 64 MiB within 60 s."""
@@ -63,13 +54,12 @@ class GspClient:
             self._url(question.path, question.query),
             headers={**HEADERS, **question.headers},
             json=None if question.body is None else dict(question.body),
-            extensions=self._extensions,
         )
         return await self._exchange(request)
 
     async def fetch(self, path: str) -> Reply | Unreachable:
         """A public resource of the GSP without parameters, such as its certificate."""
-        request = httpx.Request("GET", self._url(path), headers=HEADERS, extensions=self._extensions)
+        request = httpx.Request("GET", self._url(path), headers=HEADERS)
         return await self._exchange(request)
 
     async def aclose(self) -> None:
@@ -91,7 +81,7 @@ class GspClient:
                     await response.aclose()
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             return Unreachable("timeout", elapsed_ms())
-        except (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError):
+        except (httpx.HTTPError, httpx.StreamError, OSError):
             return Unreachable("connection", elapsed_ms())
         if body is None:
             return Unreachable("too_large", elapsed_ms())
@@ -105,12 +95,6 @@ class GspClient:
             if len(body) > self._max_body_bytes:
                 return None
         return bytes(body)
-
-
-def _session(connections: int) -> aiohttp.ClientSession:
-    """Made inside the running loop; the library underneath keeps cookies of its own unless told not to."""
-    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=IDLE_S)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 def _stopwatch() -> Callable[[], int]:

@@ -1,0 +1,1 @@
+"""Handlers of the modules: one pure function per portal action, from the call to its answer."""
