@@ -12,6 +12,7 @@ from sync_contracts.outcomes import Code, OutcomeClass
 from sync_worker.modules.gstr1 import Outward
 from sync_worker.modules.outward_summary import SECTIONS, action_of
 from sync_worker.modules.port import (
+    NOT_OFFERED,
     Files,
     Incomplete,
     Link,
@@ -153,6 +154,14 @@ async def test_data_that_was_announced_and_is_not_there_is_a_gap() -> None:
     gone = Refusal(OutcomeClass.EMPTY, "RET13509", 200)
     result = await sync(ScriptedPortal(answers(section_NIL=gone)))
     assert result == Incomplete(Code.SECTION_MISSING, {"missing": "nil", "expected": "3"})
+
+
+async def test_a_section_that_the_gsp_does_not_offer_is_named_and_not_called_checked() -> None:
+    absent = Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED)
+    fetched = fetched_of(await sync(ScriptedPortal(answers(section_NIL=absent))))
+    assert json.loads(fetched.body)["not_offered"] == ["nil"]
+    assert (fetched.rows, fetched.flags) == (5, CHECKED_IDENTITY)
+    assert fetched.totals["records"] == {"ours": "5", "portal": "6"}
 
 
 async def test_a_large_section_comes_as_files_and_is_added_up_whole() -> None:

@@ -100,6 +100,13 @@ async def test_a_ledger_that_does_not_add_up_is_read_again_once(wrong: dict[str,
     assert portal.names()[:3] == ["ledgers.cash", "ledgers.cash", "ledgers.itc"]
 
 
+async def test_a_liability_may_grow_by_either_kind_of_line_but_by_one_only() -> None:
+    assert fetched_of(await sync(ScriptedPortal(answers(liability=CASH)))).rows == 7
+    mixed = ledger(line("Dr", "50.00", "150.00"), line("Dr", "20.00", "130.00"))
+    result = await sync(ScriptedPortal(answers(liability=mixed)))
+    assert result == Incomplete(Code.TOTALS_MISMATCH, {"missing": "liability", "expected": "4"})
+
+
 async def test_a_balance_that_moved_between_two_calls_is_read_again_once() -> None:
     moved = {**NOW_BALANCES, "cash_bal": {"igst_tot_bal": 131}}
     portal = ScriptedPortal(answers(balances=[moved, NOW_BALANCES]))

@@ -83,6 +83,12 @@ class TestSections:
         missing = await pull(ScriptedPortal(answers(b=EMPTY)), sections=told)
         assert missing == Incomplete(Code.SECTION_MISSING, {"missing": "b", "expected": "3"})
 
+    async def test_that_there_is_no_data_is_not_asked_twice(self) -> None:
+        parts, portal = MemoryParts(), ScriptedPortal(answers(a=EMPTY, c=[TRANSIENT, ROWS]))
+        assert isinstance(await pull(portal, parts), Incomplete)
+        assert isinstance(await pull(portal, parts), Pulled)
+        assert portal.names() == ["get a", "get b", "get c", "get c"]
+
     async def test_what_a_gsp_does_not_offer_is_named(self) -> None:
         pulled = await pull(ScriptedPortal(answers(b=Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED))))
         assert isinstance(pulled, Pulled)

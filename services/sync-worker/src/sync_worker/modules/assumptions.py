@@ -22,3 +22,5 @@ IMS_REREAD_DAYS: Final = 1
 """For so long equal counts stand for equal documents; two changes in opposite ways would leave them equal."""
 IMS_RECOUNT_S: Final = 60.0
 """A reading of documents that took longer is counted again."""
+LIABILITY_GROWS_BY: Final = ("Dr", "Cr")
+"""Kinds of line that may make the liability ledger grow: no source says which, so a ledger may hold to either."""

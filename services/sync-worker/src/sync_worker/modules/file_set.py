@@ -48,8 +48,10 @@ class FileSet:
         values: list[Any] = []
         for number, link in enumerate(files.links, 1):
             name = f"{self._prefix}.{number}-{len(files.links)}"
-            value = self._kept.value(name)
-            if value is None:
+            kept = self._kept.value(name)
+            if kept is not None:
+                values.append(kept.value)
+            else:
                 answer = await self._portal.file(link, files.key)
                 if isinstance(answer, Refusal):
                     return answer
@@ -58,5 +60,5 @@ class FileSet:
                 except Malformed:
                     return _DAMAGED
                 await self._kept.keep(name, value)
-            values.append(value)
+                values.append(value)
         return values

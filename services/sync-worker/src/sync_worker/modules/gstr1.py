@@ -1,6 +1,7 @@
 """GSTR-1 and GSTR-1A: the summary first, then each section that has records by it, added up against it.
 
-The summary's own stamp tells whether anything has changed, and joins sections of several attempts.
+The summary's own stamp tells whether anything has changed, and joins sections of several attempts. Sections that the
+GSP does not offer are named in the data, and the totals are then not called checked.
 """
 
 from datetime import date
@@ -80,7 +81,7 @@ class Outward:
         return await fetched_sections(
             request,
             pulled,
-            flags=CHECKED,
+            flags=CHECKED_IDENTITY if pulled.not_offered else CHECKED,
             marker=summary.marker,
             totals=totals(pulled.values, {name.lower(): one for name, one in summary.announced.items()}),
             empties=True,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sync_worker.modules.canonical import Malformed
 from sync_worker.modules.port import Parts
-from sync_worker.modules.sections import keeping, kept_value
+from sync_worker.modules.sections import Kept, keeping, kept_value
 
 
 class KeptValues:
@@ -23,7 +23,7 @@ class KeptValues:
         """Read what earlier attempts have kept."""
         self._kept = await self._parts.kept(self._gen)
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Kept | None:
         """What was kept under a name, None when nothing that may be joined."""
         stored = self._kept.get(name)
         try:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from sync_worker.modules.assumptions import LIABILITY_GROWS_BY
 from sync_worker.modules.calendar import day_of
 from sync_worker.modules.canonical import Malformed, amount, listed, table, text
 from sync_worker.modules.sections import identified
 
 HEADS: Final = ("igst", "cgst", "sgst", "cess")
-_ADDS: Final[Mapping[str, str]] = {"cash": "Cr", "itc": "Cr", "liability": "Dr"}
-"""Which kind of line makes a ledger's balance grow: money and credit come in as credits, liability as debits."""
+_ADDS: Final[Mapping[str, tuple[str, ...]]] = {"cash": ("Cr",), "itc": ("Cr",), "liability": LIABILITY_GROWS_BY}
+"""Kinds of line that may make a ledger's balance grow."""
 _NOW: Final[Mapping[str, tuple[str, str]]] = {"cash": ("cash_bal", "{}_tot_bal"), "itc": ("itc_bal", "{}_bal")}
 """Where the balances of now tell of a ledger."""
 
@@ -46,7 +47,7 @@ def lines_of(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def adds_up(name: str, ledger: Mapping[str, Any]) -> bool:
     """Whether the opening balance and the lines give the closing balance, by head, and each line its running one."""
-    return _heads_add_up(name, ledger) and _runs(name, ledger)
+    return any(_heads_add_up(kind, ledger) and _runs(kind, ledger) for kind in _ADDS[name])
 
 
 def agrees_with_now(name: str, ledger: Mapping[str, Any], balances: Mapping[str, Any]) -> bool:
@@ -74,32 +75,32 @@ def closing_of(ledger: Mapping[str, Any]) -> str:
     return str(sum((balance_of(ledger["cl_bal"], head) for head in HEADS), Decimal("0.00")))
 
 
-def _heads_add_up(name: str, ledger: Mapping[str, Any]) -> bool:
+def _heads_add_up(adds: str, ledger: Mapping[str, Any]) -> bool:
     opening, closing = ledger.get("op_bal"), ledger.get("cl_bal")
     if opening is None or closing is None:
         return opening is None and closing is None
     lines = lines_of(ledger)
     return all(
-        balance_of(opening, head) + sum(_moved(name, line, _total(line.get(head))) for line in lines)
+        balance_of(opening, head) + sum(_moved(adds, line, _total(line.get(head))) for line in lines)
         == balance_of(closing, head)
         for head in HEADS
     )
 
 
-def _runs(name: str, ledger: Mapping[str, Any]) -> bool:
+def _runs(adds: str, ledger: Mapping[str, Any]) -> bool:
     """Each line's running balance follows from the one before, where lines state one."""
     before: Decimal | None = None
     for line in lines_of(ledger):
         stated = amount(line["tot_rng_bal"]) if "tot_rng_bal" in line else None
-        follows = before is None or stated is None or before + _moved(name, line, _amount_of(line)) == stated
+        follows = before is None or stated is None or before + _moved(adds, line, _amount_of(line)) == stated
         if not follows:
             return False
         before = stated
     return True
 
 
-def _moved(name: str, line: Mapping[str, Any], number: Decimal) -> Decimal:
-    return number if line["tr_typ"] == _ADDS[name] else -number
+def _moved(adds: str, line: Mapping[str, Any], number: Decimal) -> Decimal:
+    return number if line["tr_typ"] == adds else -number
 
 
 def _amount_of(line: Mapping[str, Any]) -> Decimal:

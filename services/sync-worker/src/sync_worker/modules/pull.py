@@ -76,9 +76,13 @@ class SectionPull:
 
     def _join(self) -> None:
         for section in self._sections:
-            value = self._kept.value(section.name)
-            if value is not None and _agrees(section, value):
-                self._found.values[section.name] = value
+            kept = self._kept.value(section.name)
+            if kept is None:
+                continue
+            if kept.value is None:
+                self._found.empty.append(section.name)
+            elif _agrees(section, kept.value):
+                self._found.values[section.name] = kept.value
 
     async def _go_on_with_files(self) -> Refusal | None:
         """What the portal prepares comes first: without a marker, others would be too old once it is there."""
@@ -130,7 +134,7 @@ class SectionPull:
             if self._found.settled(section.name) or section.name in self._found.waiting:
                 continue
             refusal = await self._ask(section)
-            if refusal is not None and not self._noted(section, refusal):
+            if refusal is not None and not await self._noted(section, refusal):
                 return refusal
             fails = refusal is not None and refusal.outcome is OutcomeClass.TRANSIENT
             if fails and failed_before:
@@ -167,7 +171,7 @@ class SectionPull:
         self._found.waiting[section.name] = Waiting(token.token, tries, minutes_ms(token.est_min))
         return True
 
-    def _noted(self, section: Section, refusal: Refusal) -> bool:
+    async def _noted(self, section: Section, refusal: Refusal) -> bool:
         """Whether a refusal speaks of its section only, and is noted as that."""
         found = self._found
         if refusal.outcome is OutcomeClass.WAITING_PORTAL:
@@ -175,12 +179,13 @@ class SectionPull:
             found.waiting[section.name] = Waiting(delay_ms=delay_ms)
         elif not is_of_section(refusal):
             return False
-        elif is_gap(section, refusal):
-            found.refused[section.name] = refusal
         elif refusal.code == NOT_OFFERED:
             found.not_offered.append(section.name)
+        elif is_gap(section, refusal):
+            found.refused[section.name] = refusal
         else:
             found.empty.append(section.name)
+            await self._kept.keep(section.name, None)
         return True
 
 

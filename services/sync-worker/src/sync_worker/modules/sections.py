@@ -55,15 +55,23 @@ def file_token(payload: object) -> FileToken | None:
     return FileToken(token, None if minutes is None else min(max(minutes, 0), 24 * 60))
 
 
+class Kept(Struct, frozen=True):
+    """A value that an earlier attempt kept. None: the portal had said that there is nothing."""
+
+    value: Any
+
+
 def keeping(value: Any, now_ms: int) -> bytes:
     """What is kept of a section or of one of its files; `kept_value` reads it."""
     return canonical({"at": now_ms, "value": value})
 
 
-def kept_value(stored: bytes, not_before_ms: int) -> Any:
-    """A value that an earlier attempt kept; None when it is older. Raises `Malformed`."""
+def kept_value(stored: bytes, not_before_ms: int) -> Kept | None:
+    """What an earlier attempt kept; None when it is older. Raises `Malformed`."""
     part = table(decoded(stored), "part")
-    return part.get("value") if int(amount(part.get("at"))) >= not_before_ms else None
+    if "value" not in part:
+        raise Malformed("a part without a value")
+    return Kept(part["value"]) if int(amount(part.get("at"))) >= not_before_ms else None
 
 
 def joined(values: list[Any]) -> Any:
