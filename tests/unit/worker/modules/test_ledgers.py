@@ -159,6 +159,13 @@ async def test_what_is_not_the_ledger_asked_for_is_not_stored(spoiled: dict[str,
     assert result.code is Code.INTEGRITY_MISMATCH
 
 
+@pytest.mark.parametrize("spoiled", [{"gstin": "x"}, {"cash_bal": [None]}, {"itc_bal": {"igst_bal": "much"}}])
+async def test_balances_that_cannot_be_read_are_not_stored(spoiled: dict[str, Any]) -> None:
+    result = await sync(ScriptedPortal(answers(balances={**NOW_BALANCES, **spoiled})))
+    assert isinstance(result, Incomplete)
+    assert (result.code, result.detail["missing"]) == (Code.INTEGRITY_MISMATCH, "balances")
+
+
 async def test_no_data_is_empty_and_offices_have_none() -> None:
     none = Refusal(OutcomeClass.EMPTY, "RET13508", 200)
     portal = ScriptedPortal(answers(cash=none, itc=none, liability=none, balances=none))

@@ -34,7 +34,7 @@ SUPPLIERS = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(SUPPLIERS)
 def test_every_document_is_a_record_and_its_items_are_added_up(suppliers: list[dict[str, Any]]) -> None:
     invoices = [invoice for supplier in suppliers for invoice in supplier["inv"]]
@@ -45,7 +45,7 @@ def test_every_document_is_a_record_and_its_items_are_added_up(suppliers: list[d
     assert tally.sums.get("iamt", 0) == sum(item["iamt"] for item in items)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(SUPPLIERS, st.integers(0, 2**32))
 def test_a_section_is_the_same_however_the_portal_cuts_and_orders_it(
     suppliers: list[dict[str, Any]], seed: int
@@ -62,7 +62,7 @@ def test_a_section_is_the_same_however_the_portal_cuts_and_orders_it(
     assert tally_of(merged(cut)) == tally_of(suppliers)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(SUPPLIERS, SUPPLIERS)
 def test_a_delta_tells_the_difference_of_two_pulls(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
     delta = delta_of({"b2b": one}, {"b2b": other})

@@ -40,6 +40,16 @@ def ledger_of(payload: object, *, gstin: str, span: Span) -> dict[str, Any]:
     return body
 
 
+def balances_of(payload: object, *, gstin: str) -> dict[str, Any]:
+    """The balances of now; raises `Malformed`, also for one that is no amount."""
+    body = identified(payload, gstin=gstin)
+    for place, form in _NOW.values():
+        stated = table(body.get(place, {}), place)
+        for head in HEADS:
+            amount(stated.get(form.format(head)))
+    return body
+
+
 def lines_of(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The lines in their order; raises `Malformed`."""
     return listed(ledger.get("tr") or [], "tr")
@@ -56,7 +66,7 @@ def agrees_with_now(name: str, ledger: Mapping[str, Any], balances: Mapping[str,
     if name not in _NOW or closing is None:
         return True
     place, form = _NOW[name]
-    stated = table(balances.get(place) or {}, place)
+    stated = table(balances.get(place, {}), place)
     heads = ((head, form.format(head)) for head in HEADS)
     return all(
         amount(stated[field]) == balance_of(closing, head)

@@ -17,7 +17,15 @@ from sync_worker.modules.calendar import today_in_india
 from sync_worker.modules.canonical import decoded, table
 from sync_worker.modules.dataset import fetched_sections
 from sync_worker.modules.findings import Pulled
-from sync_worker.modules.ledger_lines import Span, adds_up, agrees_with_now, closing_of, ledger_of, lines_of
+from sync_worker.modules.ledger_lines import (
+    Span,
+    adds_up,
+    agrees_with_now,
+    balances_of,
+    closing_of,
+    ledger_of,
+    lines_of,
+)
 from sync_worker.modules.port import Call, FilePortal, Incomplete, Observed, Parts, Refusal, Request, Result
 from sync_worker.modules.pull import SectionPull
 from sync_worker.modules.sections import Section, identified
@@ -58,7 +66,6 @@ class Ledgers:
     def _sections(self, request: Request, span: Span) -> list[Section]:
         days = {"from": span.first, "to": span.last}
         month = {"period": span.last[:7]}
-        own = partial(identified, gstin=request.gstin)
         sections = [
             Section(
                 name,
@@ -68,9 +75,10 @@ class Ledgers:
             )
             for name in LEDGERS
         ]
-        sections.append(Section(BALANCES, Call("ledgers.balances", month), own))
+        sections.append(Section(BALANCES, Call("ledgers.balances", month), partial(balances_of, gstin=request.gstin)))
         if self._with_payable:
-            sections.append(Section(PAYABLE, Call("ledgers.payable", month), own))
+            owed = partial(identified, gstin=request.gstin)
+            sections.append(Section(PAYABLE, Call("ledgers.payable", month), owed))
         return sections
 
 
