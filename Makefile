@@ -42,7 +42,7 @@ lint: setup ## Check style, types and import rules
 
 test: lint ## Everything, on real Kafka and MongoDB
 	$(bin)/pytest -q -n 2 $(fast_layers)
-	$(bin)/pytest -q -n 2 --dist loadgroup $(server_layers)
+	$(bin)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder $(server_layers)
 
 chaos: setup ## Faults of every kind on the real parts, judged by the auditor (FAMILY="kills kafka"); writes .local/chaos/results.json
 	$(bin)/python -m tests.chaos $(FAMILY)

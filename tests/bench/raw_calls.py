@@ -7,6 +7,7 @@ import asyncio
 import gc
 import sys
 
+from sync_runtime.service import YOUNG_OBJECTS
 from sync_worker.portal.gsp.client import GspClient
 
 from tests.bench.modules import QUESTION
@@ -22,7 +23,7 @@ async def run(url: str, calls: int, in_flight: int) -> None:
             await client.send(QUESTION)
 
     gc.freeze()
-    gc.set_threshold(20_000)  # as in the product's processes
+    gc.set_threshold(YOUNG_OBJECTS)  # as in the product's processes
     await asyncio.gather(*(call_in_turn() for _ in range(in_flight)))
     await client.aclose()
 

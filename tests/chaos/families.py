@@ -32,22 +32,23 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.scene import Family, play
 
 MODULES: Final = (
-    kills,
-    gone,
-    pauses,
-    owners,
-    versions,
-    mongo,
-    kafka,
-    network,
-    replay,
-    lost,
-    poison,
-    limits,
-    clocks,
-    wishes,
     large,
+    network,
+    kills,
+    pauses,
+    poison,
+    wishes,
+    versions,
+    clocks,
+    replay,
+    gone,
+    owners,
+    mongo,
+    lost,
+    limits,
+    kafka,
 )
+"""The longest first, so that none of them is left alone at the end."""
 AT_ONCE: Final = 2
 """A family mostly waits: for the portal, for groups, for elections."""
 FAMILIES: Final[Mapping[str, Family]] = {module.FAMILY.name: module.FAMILY for module in MODULES}

@@ -75,9 +75,10 @@ class Ledger:
         """For a file that keeps the newest run."""
         return {
             "faults": {
-                c.name: {"minimum": c.minimum, "injected": c.injected, "took_s": c.took_s} for c in self.classes
+                c.name: {"minimum": c.minimum, "injected": c.injected, "took_s": c.took_s, "skipped": c.skipped}
+                for c in self.classes
             },
-            "guards": dict(self.guards),
+            "guards": {name: self.guards[name] for name in GUARDS},
             "counts": dict(self.counts),
             "violations": self.violations,
             "notes": self.notes,

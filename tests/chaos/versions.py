@@ -1,6 +1,8 @@
 """Processes of an earlier version run beside those of this one, as in a rolling release that is slow, or taken back."""
 
+import asyncio
 import io
+import json
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -10,10 +12,14 @@ from typing import Final
 
 from local_stack.settings import StackSettings
 from local_stack.tools import checkout
+from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 
 from tests.chaos.gone import faults
 from tests.chaos.kills import DISPATCH_BATCH, IN_FLIGHT_OF_A_WORKER
+from tests.chaos.replay import WINDOW
 from tests.chaos.scene import Family, Fault, Scene, opened
+from tests.support.topic_reading import read_topic
+from tests.support.topic_surgery import copy_onto_itself
 
 EARLIER: Final = "f179373"
 """A version that knows no retries, no pauses, no fair shares and no limits of API families."""
@@ -35,6 +41,23 @@ def side_by_side(scene: Scene) -> None:
         scene.running.kill9_and_await_return(f"{name[:-1]}0")
         scene.wait_ready()
         scene.hold(SIDE_BY_SIDE_S / len(OLD))
+
+
+def of_a_later_version(scene: Scene) -> None:
+    """Every command and event comes once more with a field that nobody here knows: what is known in it still counts."""
+    for topic in (COMMANDS.name, EVENTS.name):
+        copies = asyncio.run(copy_onto_itself(scene.running.settings.kafka_bootstrap, topic, _with_more))
+        scene.counts["messages of a later version"] += copies
+
+
+def _with_more(value: bytes | None) -> bytes | None:
+    return None if value is None else json.dumps({**json.loads(value), "added_later": {"deep": [1]}}).encode()
+
+
+def no_dead_letter(scene: Scene) -> None:
+    """No version has refused what another one has written."""
+    if letters := asyncio.run(read_topic(scene.running.settings.kafka_bootstrap, DEAD_LETTERS.name)):
+        scene.violations.append(f"{len(letters)} dead letters, the first: {letters[0].headers}")
 
 
 def no_history() -> str:
@@ -74,7 +97,9 @@ FAMILY: Final = Family(
             2 * (IN_FLIGHT_OF_A_WORKER + DISPATCH_BATCH),
             missing=no_history,
         ),
+        Fault("messages of a later version", 1, of_a_later_version, WINDOW),
         *faults("of this version gone, the earlier one carries on"),
     ),
     _scene,
+    at_end=no_dead_letter,
 )

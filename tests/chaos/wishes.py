@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -14,7 +15,7 @@ from local_stack.settings import StackSettings
 from sync_contracts.collections import BUCKETS
 from syncbucket_cli.client import Refused, Unreachable
 
-from tests.chaos.scene import Family, Fault, Scene, opened
+from tests.chaos.scene import QUEUED_S, Family, Fault, Scene, opened
 from tests.support.eventually import eventually_blocking
 
 Json = dict[str, Any]
@@ -49,13 +50,15 @@ class People:
         self.scene = scene
         self.draw = random.Random(SEED)
         self.practice = scene.load.lanes[0].practice
-        self.months = itertools.cycle(f"2022-{month:02}" for month in range(1, 13))
+        self.months = iter([f"{year}-{month:02}" for year in (2022, 2021) for month in range(1, 13)])
         self.buckets: list[str] = []
         self.answers: Counter[str] = Counter()
 
     def start(self) -> None:
-        """One more bucket, of a plan of its own: the 2B of a month and the register."""
-        month = next(self.months)
+        """One more bucket, of a plan of its own while there are months: the 2B of one, and the register."""
+        month = next(self.months, None)
+        if month is None:
+            return
         period = {"rule": "months", "months": [month]}
         modules = ("return_register", "gstr2b")
         started = self._asked("start", lambda: self.practice.start(*modules, period=period, options={"force": True}))
@@ -137,7 +140,7 @@ def impatient(scene: Scene) -> None:
     scene.wait_ready()
     people.ended()
     scene.counts.update({f"wish {name}": count for name, count in people.answers.items()})
-    scene.violations += list(wrong_rounds(scene, people.buckets))
+    scene.violations += [*wrong_rounds(scene, people.buckets), *called_again(scene, people)]
 
 
 @contextmanager
@@ -151,13 +154,26 @@ def refusing(scene: Scene) -> Iterator[None]:
 
 
 def wrong_rounds(scene: Scene, buckets: list[str]) -> Iterator[str]:
-    """Each retry that was taken is one round with one key, and nothing was called for a unit that had succeeded."""
+    """Each retry that was taken is one round with one key."""
     for bucket in scene.running.database[BUCKETS.name].find({"_id": {"$in": buckets}}):
         keys = [entry["key"] for entry in bucket.get("retries", ())]
         if len(set(keys)) != len(keys):
             yield f"{bucket['_id']}: a retry was taken twice"
         if bucket["round"] != len(keys):
             yield f"{bucket['_id']}: round {bucket['round']} with {len(keys)} retries"
+
+
+def called_again(scene: Scene, people: People) -> Iterator[str]:
+    """A 2B that had succeeded was fetched again: each month belongs to one bucket, and S never runs again."""
+    called_at_s = {
+        (call.gstin, call.period): call.at_s for call in scene.running.sandbox.data_calls() if call.action == "GET2B"
+    }
+    for bucket in people.buckets:
+        for unit in people.practice.units(bucket, state="done", module="gstr2b"):
+            scene.counts["succeeded units looked at"] += 1
+            ended_s = datetime.fromisoformat(unit["ended_at"]).timestamp()
+            if called_at_s.get((unit["gstin"], f"{unit['period'][5:]}{unit['period'][:4]}"), 0.0) > ended_s + QUEUED_S:
+                yield f"{bucket}: {unit['module']} {unit['period']} was fetched again after its success"
 
 
 @contextmanager

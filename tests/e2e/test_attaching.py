@@ -12,7 +12,7 @@ CLIENTS = 40
 def test_f08_a3_two_buckets_that_share_their_units_fetch_them_once(running: RunningStack) -> None:
     practice, clients = running.practice("attach"), registrations(CLIENTS)
     practice.take_on(clients, sessions=False)
-    with running.sandbox.latency(p50_ms=5_000):
+    with running.sandbox.latency(p50_ms=8_000):
         before_s = practice.sandbox.now()
         first = practice.start("return_register")
         practice.when(first, lambda bucket: bucket["counters"]["running"] > CLIENTS / 2)

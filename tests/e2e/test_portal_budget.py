@@ -62,7 +62,7 @@ def test_f09_a5_two_firms_that_hold_one_registration_do_not_wait_for_each_other(
     for firm in firms:
         firm.take_on(clients, sessions=False)
     since_s = narrow.sandbox.now()
-    with narrow.sandbox.latency(p50_ms=4_000):
+    with narrow.sandbox.latency(p50_ms=8_000):
         buckets = [firm.start("return_register") for firm in firms]
         for firm, bucket_id in zip(firms, buckets, strict=True):
             assert firm.ended(bucket_id)["verdict"] == "complete"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from bucket_api.dispatch import loop
+from bucket_api.dispatch import gates
 from bucket_api.dispatch.backlog import Backlog
 from bucket_api.dispatch.memory import Address, Entry, Memory, PageKey, Take
 from bucket_api.dispatch.messages import PageBatch, dispatched_record
@@ -61,7 +61,7 @@ def memory_by_unit(patch: Patch) -> None:
             page.v = v
             self._keep(key, {address: entry for address, entry in page.entries.items() if address in waiting})
 
-    patch.setattr(loop, "take", blocked)
+    patch.setattr(gates, "take", blocked)
     patch.setattr(Memory, "reflect", reflect)
 
 

@@ -37,7 +37,7 @@ def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | Non
     with pytest.MonkeyPatch.context() as patch:
         mutant.remove(patch)
         while time.process_time() - began < budget_s:
-            if mutant.narrow and shape_of(seed).kind != "narrow":
+            if mutant.kinds and shape_of(seed).kind not in mutant.kinds:
                 seed += 1
                 continue
             outcome = simulate(seed)

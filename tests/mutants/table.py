@@ -1,28 +1,33 @@
 """Which guard is removed by which patch, and which tier has to notice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pytest
 from msgspec import Struct
 
 from tests.mutants import aggregator, dispatcher, elsewhere, worker
+from tests.simulation.shape import Kind
 
 Removal = Callable[[pytest.MonkeyPatch], None]
 
 
-RARE: Final = frozenset(
-    {"sweep_stale", "sel_local", "sel_stale", "superseded_no_barrier", "fence_local", "fence_no_by"}
-)
-
-"""What only narrow runs can meet. Nobody has noticed these yet in minutes of looking: `sel_local`,
-`superseded_no_barrier`, `fence_local`, `client_value`; each needs a roll-back between two steps of two processes."""
+KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "sweep_stale": ("narrow",),
+    "sel_stale": ("narrow",),
+    "fence_no_by": ("narrow", "forked"),
+    "client_value": ("narrow", "forked"),
+    "sel_local": ("forked",),
+    "fence_local": ("forked",),
+    "superseded_no_barrier": ("forked",),
+}
+"""Which runs alone can meet what is missing; the others would be a waste."""
 
 
 class Mutant(Struct, frozen=True):
     """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise.
 
-    `narrow`: only runs in which few units meet many faults can.
+    `kinds`: the only runs that can; empty: all.
     """
 
     name: str
@@ -31,9 +36,9 @@ class Mutant(Struct, frozen=True):
     tests: tuple[str, ...] = ()
 
     @property
-    def narrow(self) -> bool:
-        """Whether other runs would be a waste."""
-        return self.name in RARE
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds of runs to look through."""
+        return KINDS.get(self.name, ())
 
     @property
     def tier(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 from sync_contracts.commands import Command
 from sync_contracts.events import ResultEvent
@@ -17,7 +18,7 @@ from sync_worker.datasets.store import DatasetStore, Outcome, Superseded, Writte
 from sync_worker.datasets.versions import Known, Target, Write
 from sync_worker.delivery import Delivery
 from sync_worker.durable import until_answered
-from sync_worker.execution import fence, sights
+from sync_worker.execution import fence, preflight, sights
 from sync_worker.execution.emitter import Emitter
 from sync_worker.execution.fence import Fence, Fences, FenceStore
 from sync_worker.execution.fence import Take as FenceTake
@@ -80,14 +81,24 @@ def no_data_fence(patch: Patch) -> None:
 
 
 def superseded_no_barrier(patch: Patch) -> None:
-    """A refused data write is taken for overtaken, without asking a majority."""
+    """A refused data write is taken for overtaken, though no majority has what refused it and none is asked."""
 
     async def write_all(self: DatasetStore, writes: Sequence[Write]) -> Sequence[Outcome]:
         updates = [UpdateOne(write.filter, write.update, upsert=True) for write in writes]
         refused = await until_answered(lambda: self._bulk(updates))
         return [Superseded() if index in refused else Written() for index in range(len(writes))]
 
+    async def bulk(self: DatasetStore, updates: list[UpdateOne]) -> list[int]:
+        try:
+            await self._datasets.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            if not (failed := fence.write_errors(error)):
+                raise
+            return [one["index"] for one in failed]
+        return []
+
     patch.setattr(DatasetStore, "_write_all", write_all)
+    patch.setattr(DatasetStore, "_bulk", bulk)
 
 
 def drop_superseded(patch: Patch) -> None:
@@ -103,7 +114,8 @@ def drop_superseded(patch: Patch) -> None:
 
 def worker_stale_control(patch: Patch) -> None:
     """A cancel that was read in an earlier round is believed."""
-    patch.setattr(sights, "knows_round", lambda _bucket, _attempt: True)
+    for module in (preflight, sights):
+        patch.setattr(module, "knows_round", lambda _bucket, _attempt: True)
 
 
 def fence_local(patch: Patch) -> None:

@@ -16,6 +16,10 @@ from tests.simulation.world import RESTART_S, World
 GARBAGE: Final = (b"{", b"\xff\xfe", b"[]", b'{"v":1}', b"null")
 MOST_GARBAGE: Final = 4
 SKEW_MS: Final = 90_000
+DEPOSED_S: Final = 10.0
+"""Longest time until a primary that a majority has left knows it: the time of an election."""
+STALLED_S: Final = 14.0
+"""Longer than a client waits for a majority."""
 
 
 Act = Callable[[], Awaitable[None]]
@@ -32,23 +36,26 @@ class Faults:
         self._stopped: list[Process] = []
         self._garbage = 0
         self._kinds = self._chosen()
+        self._betrayal: asyncio.Task[None] | None = None
 
     def _chosen(self) -> list[tuple[Act, int]]:
         """Faults with their weights: in a narrow run those that make processes act on what was true before."""
-        narrow = self._world.shape.kind == "narrow"
+        narrow = self._world.shape.kind in ("narrow", "forked")
+        forked = self._world.shape.kind == "forked"
         kinds: list[tuple[Act, int]] = [
             (self.crash, 2 if narrow else 5),
             (self.pause, 4),
             (self.zombie, 7 if narrow else 4),
             (self.fail_over, 7 if narrow else 3),
             (self.partition, 1 if narrow else 3),
+            (self.depose, 4 if forked else 2),
             (self.rebalance, 2),
             (self.duplicate, 4),
             (self.clock_jump, 1),
             (self.offset_reset, 1),
         ]
         if narrow:
-            kinds += [(self.split, 4), (self.split_workers, 4)]
+            kinds += [(self.split, 4), (self.split_workers, 8 if forked else 4), (self.betray, 20 if forked else 3)]
         if self._world.shape.lossy:
             kinds += [(self.lose_record, 2), (self.black_hole, 4), (self.cut_log, 1), (self.undecodable, 2)]
         return kinds
@@ -62,6 +69,8 @@ class Faults:
         while self._sim.loop.time() < ends_at:
             await asyncio.sleep(self._rng.expovariate(1 / pace.fault_every_s))
             await self._rng.choices(acts, weights)[0]()
+        if self._betrayal is not None:
+            await self._betrayal
 
     def cease(self, *, zombies_too: bool) -> None:
         """No faults from now on; zombies go on now, or stay as they are for a while."""
@@ -132,6 +141,35 @@ class Faults:
         taken_back = self._world.replica.fail_over(rolls_back=rolls_back, away_s=self._rng.random() * 2)
         self._count("fail-over")
         self._sim.faults["write rolled back"] += taken_back
+
+    async def depose(self) -> None:
+        """The primary is cut off with some processes; the others have another one, and this one learns of it later."""
+        self._world.replica.stall(10.0)
+        await asyncio.sleep(self._rng.random())
+        left_behind = [process.name for process in self._world.alive() if self._rng.random() < 0.5]
+        away_s, lasts_s = self._rng.random(), self._rng.random() * DEPOSED_S
+        self._world.replica.depose(left_behind, away_s=away_s, lasts_s=lasts_s)
+        self._count("primary deposed")
+
+    async def betray(self) -> None:
+        """While others go wrong: the primary is lost soon after somebody has acted on what only it had."""
+        if self._betrayal is None or self._betrayal.done():
+            self._betrayal = asyncio.create_task(self._betray())
+
+    async def _betray(self) -> None:
+        self._world.replica.stall(STALLED_S)
+        seen = await self._world.replica.sighting(self._rng.choice((1.0, STALLED_S)))
+        if seen is None:
+            return
+        await asyncio.sleep(self._rng.choice((0.0, 0.004, 0.05, 0.5)) * self._rng.random())
+        writer = self._world.processes.get(seen.by)
+        if writer is not None and writer.alive and not writer.stopped and self._rng.random() < 0.6:
+            self._world.stop(writer)
+            self._stopped.append(writer)
+            self._sim.loop.in_world(self._rng.random() * 20.0, self._wake, writer)
+        away_s = self._rng.choice((0.0, 0.0, 1.0)) * self._rng.random()
+        self._sim.faults["write rolled back"] += self._world.replica.fail_over(rolls_back=True, away_s=away_s)
+        self._count("fail-over after a sighting")
 
     async def partition(self) -> None:
         """A process cannot reach a server for a while; what it asks has its effect or not."""

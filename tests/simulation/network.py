@@ -33,8 +33,10 @@ class Lost(Exception):
 class Process:
     """One program as the world sees it. A dead one has no effect any more; a stopped one goes on later."""
 
-    def __init__(self, name: str, role: str) -> None:
+    def __init__(self, name: str, role: str, start: int = 0) -> None:
         self.name = name
+        self.draws = f"{name} {start}"
+        """Names what its own randomness is drawn from: no two starts under one name draw the same."""
         self.role = role
         self.lane = Lane(name)
         self.alive = True
@@ -108,14 +110,13 @@ class Reply(Generic[T]):
 
     def answer(self, value: T) -> None:
         """The request had its effect."""
-        if self._lost:
-            self.refuse(Lost())
-        else:
+        if not self._lost:
             self._sim.loop.in_world(self._back_s, self._settle, value, None)
 
     def refuse(self, error: Exception) -> None:
         """The request was refused."""
-        self._sim.loop.in_world(self._back_s, self._settle, None, error)
+        if not self._lost:
+            self._sim.loop.in_world(self._back_s, self._settle, None, error)
 
     def _settle(self, value: Any, error: Exception | None) -> None:
         if self._future.done():
@@ -161,6 +162,8 @@ class Link:
                 arrives = self._last_arrival = max(arrives, self._last_arrival + 1e-6)
             reply = Reply(sim, future, fate.back_s, lost=fate.answer_lost)
             sim.loop.in_world(arrives - sim.loop.time(), execute, reply)
+            if fate.answer_lost:  # the connection breaks, however long the server goes on with the request
+                sim.loop.in_world(arrives - sim.loop.time() + fate.back_s, self._fail, future)
         elif self._is_cut():
             sim.faults["partition"] += 1
         else:

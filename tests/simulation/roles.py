@@ -38,7 +38,7 @@ from sync_worker.datasets.store import DatasetStore
 from sync_worker.delivery import Delivery
 from sync_worker.execution.attempt import Attempts
 from sync_worker.execution.emitter import Emitter
-from sync_worker.execution.fence import Fences, FenceStore
+from sync_worker.execution.fence import Fence, Fences, FenceStore, Take
 from sync_worker.execution.fetching import Fetching
 from sync_worker.execution.runner import Runner
 from sync_worker.execution.sights import Sights
@@ -143,6 +143,21 @@ class WatchedMemory(Memory):
         return found
 
 
+class WatchedFences(Fences):
+    """The worker's fences; tells which delivery holds which (F1)."""
+
+    def __init__(self, parts: Parts, store: FenceStore, draw: random.Random) -> None:
+        super().__init__(store, draw)
+        self._watching = parts.watching
+
+    async def _take_all(self, takes: Sequence[Take]) -> Sequence[Fence | None]:
+        fences = await super()._take_all(takes)
+        for take, fence in zip(takes, fences, strict=True):
+            if fence is not None:
+                self._watching.holds(f"{take.tenant}:{take.client}", fence.value, take.record)
+        return fences
+
+
 def _consumer(parts: Parts, process: Process, *, from_end: bool = False) -> SimulatedConsumer:
     consumer = SimulatedConsumer(parts.sim, parts.groups[process.role], process, from_end=from_end)
     parts.watching.consumers[process.name] = consumer
@@ -177,7 +192,7 @@ async def aggregator(parts: Parts, process: Process) -> None:
         SimulatedProducer(sim, parts.log, process),
         parts.watching.observer,
         now_ms=lambda: sim.now_ms(process),
-        rng=random.Random(f"{sim.seed} {process.name}"),
+        rng=random.Random(f"{sim.seed} {process.draws}"),
         limits=parts.timing.limits,
     )
     consumer = as_any(_consumer(parts, process))
@@ -220,7 +235,7 @@ async def worker(parts: Parts, process: Process) -> None:
 
 
 def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLetters, offsets: Offsets) -> Runner:
-    sim, draw = parts.sim, random.Random(f"{parts.sim.seed} {process.name} draw")
+    sim, draw = parts.sim, random.Random(f"{parts.sim.seed} {process.draws}")
     database = as_any(SimulatedDatabase(sim, parts.replica, process))
     sights = Sights(UnitStore(database), sim.loop.time)
     fetching = Fetching(lambda: sim.now_ms(process), parts.timing.inflight)
@@ -229,7 +244,7 @@ def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLett
     attempts = Attempts(
         modules=modules,
         subjects=Subjects(ClientStore(database), sim.loop.time),
-        fences=Fences(FenceStore(database), draw),
+        fences=WatchedFences(parts, FenceStore(database), draw),
         keeper=DatasetKeeper(DatasetStore(database, superseded), PlainVault(), lambda: sim.now(process)),
         portals=as_any(SimulatedPortals(sim, parts.portal, process)),
         limits=as_any(Line(sim)),

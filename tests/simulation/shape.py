@@ -1,7 +1,8 @@
 """How large a run is and what may happen in it, drawn from the seed. Every number here is an assumption about bad days.
 
-Three kinds of runs: quiet ones without faults, wide ones with many units, narrow ones in which few units meet many
-faults, slow answers and impatient users at once: most rare interleavings need no more than two pages.
+Four kinds of runs: quiet ones without faults, wide ones with many units, narrow ones in which few units meet many
+faults, slow answers and impatient users at once: most rare interleavings need no more than two pages. Forked ones are
+narrow, and the primary is lost again and again just when somebody has acted on what only it had.
 """
 
 import random
@@ -38,7 +39,7 @@ OPEN: Final = Moods({OutcomeClass.TRANSIENT: 0.1, OutcomeClass.OTP_REQUIRED: 0.1
 BORN_MS: Final = int(EPOCH_S * 1000)
 ROLES: Final = ("dispatcher", "aggregator", "worker")
 
-Kind = Literal["quiet", "wide", "narrow"]
+Kind = Literal["quiet", "wide", "narrow", "forked"]
 
 
 class Pace(Struct, frozen=True):
@@ -78,8 +79,8 @@ class Shape(Struct, frozen=True):
 def shape_of(seed: int) -> Shape:
     """One run in ten is quiet, a third of the others may lose records, more than half have users who act."""
     rng = random.Random(f"shape {seed}")
-    kind: Kind = rng.choices(("quiet", "wide", "narrow"), (1, 4, 5))[0]
-    narrow = kind == "narrow"
+    kind: Kind = rng.choices(("quiet", "wide", "narrow", "forked"), (2, 7, 8, 3))[0]
+    narrow = kind in ("narrow", "forked")
     lossy = kind != "quiet" and rng.random() < 0.34
     timing = HASTY if lossy or (kind != "quiet" and rng.random() < 0.5) else PATIENT
     return Shape(

@@ -78,12 +78,19 @@ class Watching:
         self._sim = sim
         self.observer = Observer(sim)
         self.consumers: dict[str, SimulatedConsumer] = {}
+        self._holders: dict[tuple[str, int], str] = {}
 
     def commands_sent(self, records: Sequence[Outgoing], controls: Mapping[str, str]) -> None:
         """P1: nothing goes out of a bucket that was read as paused or cancelled."""
         for bucket in sorted({commands.decode(record.value).bucket for record in records}):
             if controls.get(bucket) != "RUN":
                 self._sim.broken(f"P1 {bucket}: taken although it was read as {controls.get(bucket)}")
+
+    def holds(self, client: str, fence: int, record: str) -> None:
+        """F1: a fence is held by one delivery."""
+        if other := self._holders.get((client, fence)):
+            self._sim.broken(f"F1 {client}: fence {fence} is held by a delivery of {other} and by one of {record}")
+        self._holders[client, fence] = record
 
     def guarded(self, guard: str) -> None:
         """A guard turned something away."""

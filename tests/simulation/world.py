@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 from sync_contracts.buckets import shard_of
@@ -34,6 +35,7 @@ class World:
         self.watching = Watching(self.sim)
         self.processes: dict[str, Process] = {}
         self.deaths: list[str] = []
+        self._starts = count()
         self._plant()
 
     def _plant(self) -> None:
@@ -57,7 +59,7 @@ class World:
 
     def start(self, name: str, role: str) -> Process:
         """A process begins, in the place of one that is dead."""
-        process = self.processes[name] = Process(name, role)
+        process = self.processes[name] = Process(name, role, next(self._starts))
         self.sim.trace(f"{name} begins")
         self.sim.loop.create_task(self._live(process), context=process.lane.context.copy())
         return process

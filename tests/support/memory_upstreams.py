@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sync_worker.limits import budget
-from sync_worker.limits.breaker import Rules, Seen, longer_ms
+from sync_worker.limits.breaker import ERRORS, Rules, Seen, closing_ms, longer_ms
 from sync_worker.limits.budget import LEAST_RATE_PER_S, LOWERING, LineRate
 
 Document = dict[str, Any]
@@ -46,6 +46,8 @@ class MemoryUpstreams:
         part, now = self._part(line, family), self._now()
         if "reason" in part and not longer:
             return None
+        if reason == ERRORS:
+            for_ms = closing_ms(part, for_ms, self._rules, now)
         until = now + timedelta(milliseconds=for_ms)
         part["closed_until"] = max(until, part.get("closed_until", until))
         if "reason" not in part:
@@ -62,6 +64,7 @@ class MemoryUpstreams:
             part["closed_ms"] = longer_ms(part["closed_ms"], self._rules)
             part["closed_until"] = now + timedelta(milliseconds=part["closed_ms"])
             return
+        part |= {"opened_at": now, "last_ms": part["closed_ms"]}
         for name in (*GATE, "win"):
             part.pop(name, None)
         for outage in self.outages:

@@ -14,6 +14,7 @@ from bucket_api.dispatch.memory import EXPIRY_MS, Memory
 from bucket_api.dispatch.messages import Outgoing, PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.takes import PageImage, column_order, image_from, view_from
+from bucket_api.schedules.calendar import Calendar
 from msgspec.structs import replace
 from sync_contracts import commands, events
 from sync_contracts.commands import Command
@@ -61,7 +62,8 @@ class PageWorld:
         names = [f"c_{bucket}_{i}" for i in range(clients)]
         parts = [tuple(names[i : i + per_page]) for i in range(0, clients, per_page)]
         columns = tuple(Column(module, period) for module in modules)
-        fields = {"creator": "user", "deadline_at": FAR_AWAY_MS, **given}
+        needed_by = tuple(Calendar().needed_by(module, period) for module in modules)
+        fields = {"creator": "user", "deadline_at": FAR_AWAY_MS, "needed_by": needed_by, **given}
         added = ActiveBucket(bucket, tenant, shard, "RUN", columns, len(parts), **fields)
         self.buckets[bucket] = added
         for number, part in enumerate(parts):

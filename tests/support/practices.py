@@ -78,13 +78,11 @@ class Practice:
     def ask_otp(self, gstin: str) -> Json:
         """The OTP request once the portal has answered."""
         path = f"/v1/clients/{self.ids[gstin]}/otp-requests"
-        asked = self.api.request("POST", path, json={"consent": "30d"}, headers={"Idempotency-Key": uuid4().hex})
-        return self._settled(asked.json())
+        return self._settled(self._asked(path, {"consent": "30d"}))
 
     def submit_otp(self, request: Json, otp: str) -> Json:
         """The OTP request after the code. Raises `Refused` when the portal did not take it."""
-        answer = self.api.request("POST", f"/v1/otp-requests/{request['id']}/submit", json={"otp": otp})
-        return self._settled(request | answer.json())
+        return self._settled(request | self._asked(f"/v1/otp-requests/{request['id']}/submit", {"otp": otp}))
 
     def try_otp(self, request: Json, otp: str) -> Json:
         """As `submit_otp`; a refusal is its `problem`."""
@@ -146,6 +144,22 @@ class Practice:
         asked = self.ask_otp(gstin)
         otp = self.sandbox.otp(gstin) if asked["state"] == "sent" else None
         return asked if otp is None else self.try_otp(asked, otp)
+
+    def _asked(self, path: str, body: Json) -> Json:
+        """The answer; asked again, with the same key, while the service says that it has accepted nothing."""
+        headers = {"Idempotency-Key": uuid4().hex}
+
+        def answered() -> Json | None:
+            try:
+                return dict(self.api.request("POST", path, json=body, headers=headers).json())
+            except Refused as refused:
+                if refused.problem.get("code") != "unavailable":
+                    raise
+                return None
+
+        found = eventually_blocking(answered, what=f"POST {path} is accepted")
+        assert found is not None
+        return found
 
     def _settled(self, request: Json) -> Json:
         if request["state"] not in {"requested", "verifying"}:

@@ -1,7 +1,7 @@
 """What accidents do to topics and groups: offsets set back, records copied or deleted, partitions added."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -53,7 +53,9 @@ async def consumed(bootstrap: str, group: str, topic: str) -> None:
         await eventually(done, CONSUMED_DEADLINE_S, what=f"{group} has read {topic}")
 
 
-async def copy_onto_itself(bootstrap: str, topic: str) -> int:
+async def copy_onto_itself(
+    bootstrap: str, topic: str, changed: Callable[[bytes | None], bytes | None] = lambda value: value
+) -> int:
     """Append every record of a topic once more, each to its own partition; returns how many."""
     records = await read_topic(bootstrap, topic)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
@@ -61,7 +63,9 @@ async def copy_onto_itself(bootstrap: str, topic: str) -> int:
     try:
         for record in records:
             headers = list(record.headers)
-            await producer.send(topic, record.value, key=record.key, partition=record.partition, headers=headers)
+            await producer.send(
+                topic, changed(record.value), key=record.key, partition=record.partition, headers=headers
+            )
         await producer.flush()
     finally:
         await producer.stop()

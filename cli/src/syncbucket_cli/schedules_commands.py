@@ -87,10 +87,36 @@ def show(context: typer.Context, schedule_id: Id) -> None:
         ("overlap", schedule["overlap"]),
         ("suspended clients", schedule["suspended_clients"]),
         ("last bucket", schedule["last_bucket_id"]),
+        *(
+            (words(one["state"]), f"{one['client_modules']:,} client modules · {one['at']} · {one['bucket_id']}")
+            for one in schedule["told"]
+        ),
         *(("next start", start["at"]) for start in occurrences["next"]),
         *((words(one["state"]), _past(one)) for one in occurrences["past"]),
     )
     ctx.show(schedule | {"occurrences": occurrences}, record(fields))
+
+
+@app.command()
+def suspensions(context: typer.Context, schedule_id: Id) -> None:
+    """List clients and modules that fail in a row: warned of, or left out until their access is mended."""
+    ctx: Context = context.obj
+    found = list(ctx.client.pages(path_of("schedules", schedule_id, "suspensions")))
+    ctx.show(found, suspension_table(found))
+
+
+@app.command()
+def rearm(
+    context: typer.Context,
+    schedule_id: Id,
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT")],
+    module: Annotated[str | None, typer.Option(help="Only this module; all unless told.")] = None,
+) -> None:
+    """Let a client take part again from the next start on."""
+    ctx: Context = context.obj
+    path = path_of("schedules", schedule_id, "suspensions", client_id)
+    ctx.client.request("DELETE", path, params={"module": module} if module else {})
+    ctx.show({"client_id": client_id, "module": module, "rearmed": True}, f"{client_id} takes part again")
 
 
 @app.command()
@@ -125,6 +151,18 @@ def schedule_table(schedules: list[Json]) -> Table:
     for one in schedules:
         suspended = f"{one['suspended_clients']:,}"
         table.add_row(one["id"], one["name"], in_words(one["when"]), _next_of(one), suspended)
+    return table
+
+
+def suspension_table(found: list[Json]) -> Table:
+    """Clients and modules that fail in a row, one a line."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("client", "module", "state", "failures", "since", "reason"):
+        table.add_column(name, justify="right" if name == "failures" else "left")
+    for one in found:
+        reason = words(one["reason"]) if one["reason"] else "–"
+        told = (one["client_id"], words(one["module"]), words(one["state"]), f"{one['failures']:,}")
+        table.add_row(*told, one["first_failed_at"], reason)
     return table
 
 

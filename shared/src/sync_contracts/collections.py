@@ -40,6 +40,9 @@ BUCKETS: Final = Collection(
         Index("shard_notify", _up("shard"), partial={"notify": "pending"}),
         Index("purge", _up("purge_at"), partial={"purge_at": {"$exists": True}}),
         Index("rearm_until", _up("rearm_until"), partial={"rearm_until": {"$exists": True}}),
+        Index(
+            "rearm_to_look", _up("rearm_looked", "status", "rearm_until"), partial={"rearm_until": {"$exists": True}}
+        ),
     ),
 )
 PAGE_VIEW: Final = ("b", "p", "v", "r", "cp", "cw", "cd", "cr", "cs", "cf", "cc", "due", "h")
@@ -81,6 +84,7 @@ UPSTREAM_OUTAGES: Final = Collection(
 )
 """When gates were closed and opened: evidence, kept for a year."""
 LINE_SHARES: Final = Collection("line_shares", ("dispatcher",), (Index("ttl", _up("at"), ttl_s=3_600),))
+WORKER_REPORTS: Final = Collection("worker_reports", ("worker",), (Index("ttl", _up("at"), ttl_s=3_600),))
 DATASETS: Final = Collection("datasets", ("worker",), (Index("tenant_client", _up("tenant_id", "client", "module")),))
 DATASET_CHUNKS: Final = Collection("dataset_chunks", ("worker",), (Index("dataset_ver", _up("dataset", "ver", "i")),))
 FROZEN_LISTS: Final = Collection("frozen_lists", ("api",), (Index("ttl", _up("expires_at"), ttl_s=0),))
@@ -133,6 +137,7 @@ COLLECTIONS: Final = (
     UPSTREAMS,
     UPSTREAM_OUTAGES,
     LINE_SHARES,
+    WORKER_REPORTS,
     DATASETS,
     DATASET_CHUNKS,
     FROZEN_LISTS,

@@ -78,7 +78,8 @@ class BucketDocument(TypedDict):
     aggregator.
 
     `linked`: buckets that asked again for what was not there in this one, or the one that this asks again for.
-    `rearm_until`: until when an ended round (`rearm_round`: the newest seen) is looked at for what was not there yet.
+    `rearm_until`: until when an ended round is looked at for what was not there yet; `rearm_looked`: the newest was.
+    `forced`: the newest round that ignores cool-downs.
     """
 
     _id: str
@@ -101,7 +102,7 @@ class BucketDocument(TypedDict):
     origin: dict[str, Any]
     linked: NotRequired[list[str]]
     rearm_until: NotRequired[int]
-    rearm_round: NotRequired[int]
+    rearm_looked: NotRequired[bool]
     trace: str | None
     control: Control
     control_by: NotRequired[str]
@@ -164,6 +165,23 @@ class LineShareDocument(TypedDict):
     units_waiting: int
     in_flight: int
     window: int
+    at: datetime
+
+
+class WorkerReportDocument(TypedDict):
+    """`worker_reports`, id: a worker's instance. Replaced every five seconds by the worker, information only.
+
+    `busy` of `slots` units ask the portal; `calls`, `errors` (no answer, or a status of 500 and more) and `took` (class
+    of duration -> calls) of the last five minutes.
+    """
+
+    _id: str
+    line_id: str
+    slots: int
+    busy: int
+    calls: int
+    errors: int
+    took: dict[str, int]
     at: datetime
 
 

@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+from sync_contracts.units import DEFAULT_LIMITS
 
 from tests.component.api.conftest import Api
 from tests.component.api.firm import ONLY_2B, firm_of, started
 from tests.support import played_aggregator as aggregator
-from tests.support.played_aggregator import began, retry, succeeded
+from tests.support.played_aggregator import began, failed, retry, succeeded
 
 
 async def running(http: httpx.AsyncClient, api: Api, size: int = 3) -> str:
@@ -87,6 +88,23 @@ async def test_the_deadline_rests_while_paused(http: httpx.AsyncClient, api: Api
     assert first is not None
     assert after is not None
     assert after["deadline_at"] - first["deadline_at"] == 5 * 3_600_000
+
+
+async def test_a_retry_during_a_pause_gets_the_whole_time_after_it_and_no_more(
+    http: httpx.AsyncClient, api: Api
+) -> None:
+    bucket = await running(http, api)
+    await aggregator.apply(api.database, bucket, {(0, 0): failed("TOTALS_MISMATCH")})
+    await act(http, bucket, "pause")
+    api.clock.forward(timedelta(hours=5))
+    body = {"kind": "retry", "all": True}
+    retried = await http.post(f"/v1/buckets/{bucket}/actions", json=body, headers={"idempotency-key": "r"})
+    assert retried.status_code == 202, retried.text
+    api.clock.forward(timedelta(hours=2))
+    await act(http, bucket, "resume")
+    after = await api.database["buckets"].find_one({"_id": bucket})
+    assert after is not None
+    assert after["deadline_at"] == round(api.clock().timestamp() * 1000) + DEFAULT_LIMITS.bucket_ms
 
 
 async def test_what_is_so_already_is_the_same_wish(http: httpx.AsyncClient, api: Api) -> None:

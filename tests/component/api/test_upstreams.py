@@ -41,6 +41,23 @@ async def test_a_line_that_is_up(api: Api, http: httpx.AsyncClient) -> None:
     assert (line["name"], line["simulated"]) == ("GST portal", True)
 
 
+async def test_f43_latency_errors_and_capacity_are_added_up_over_the_workers_that_live(
+    api: Api, http: httpx.AsyncClient
+) -> None:
+    await keep(api)
+    line = await told(http)
+    assert (line["error_ratio_5m"], line["latency_ms"]) == (None, None)
+    assert line["capacity"] == {"workers": 0, "busy": 0, "slots": 0}
+    fresh, gone = START - 5 * SECOND, START - 60 * SECOND
+    for name, at, took in (("w_0", fresh, {"20": 90}), ("w_1", fresh, {"39": 10}), ("w_2", gone, {"70": 1_000})):
+        calls = sum(took.values())
+        report = {"line_id": LINE, "slots": 64, "busy": 20, "calls": calls, "errors": calls // 10, "took": took}
+        await api.database["worker_reports"].insert_one({"_id": name, **report, "at": at})
+    line = await told(http)
+    assert line["latency_ms"] == {"p50": 38, "p95": 1_024}
+    assert (line["error_ratio_5m"], line["capacity"]) == (0.1, {"workers": 2, "busy": 40, "slots": 128})
+
+
 async def test_without_any_call_there_is_no_line(http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/upstreams")).json() == {"items": []}
     assert (await http.get(f"/v1/upstreams/{LINE}")).status_code == 404

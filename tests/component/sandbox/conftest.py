@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
-from portal_sandbox.app import create_apps
+from portal_sandbox.app import apps_over
 from portal_sandbox.assumptions import Value
 from portal_sandbox.identifiers import with_check_character
+from portal_sandbox.keys import PortalKeys
+from portal_sandbox.portal import Portal
 from portal_sandbox.settings import Settings
 from portal_sandbox.taxpayers import username_of
 
@@ -48,8 +51,15 @@ def client_over(app: Any) -> httpx.AsyncClient:
 
 
 def sandbox_of(assumptions: dict[str, Value] | None = None) -> Sandbox:
-    apps = create_apps(Settings(profile="instant", start_at=START, assumptions=assumptions or {}))
-    return Sandbox(*map(client_over, apps))
+    portal = Portal(Settings(profile="instant", start_at=START, assumptions=assumptions or {}))
+    portal.keys.adopt(_key_pem(), START)
+    return Sandbox(*map(client_over, apps_over(portal)))
+
+
+@cache
+def _key_pem() -> str:
+    """One key pair for all sandboxes of the run: making one takes longer than most tests."""
+    return PortalKeys(START).private_pem()
 
 
 @pytest.fixture

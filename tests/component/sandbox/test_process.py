@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.component.sandbox.conftest import Sandbox, number
 from tests.support.eventually import PATIENCE_S, eventually
 
 GSTIN = number()
+SCRIPT = Path(__file__).parents[3] / "deploy" / "sandbox" / "scripts" / "flaky-section.yaml"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ class Running:
 def running() -> Iterator[Running]:
     ports = free_ports(2)
     names = {"SB_SANDBOX_PORT": str(ports[0]), "SB_SANDBOX_CONTROL_PORT": str(ports[1])}
-    environment = names | {"SB_SANDBOX_PROFILE": "instant", "SB_SANDBOX_START_AT": "2026-11-24T06:00:00Z"}
+    environment = names | {
+        "SB_SANDBOX_PROFILE": "instant",
+        "SB_SANDBOX_START_AT": "2026-11-24T06:00:00Z",
+        "SB_SANDBOX_SCRIPT": str(SCRIPT),
+    }
     with subprocess.Popen([sys.executable, "-m", "portal_sandbox"], env=environment) as process:
         yield Running(process, *(f"http://127.0.0.1:{port}" for port in ports))
         process.send_signal(signal.SIGTERM)
@@ -88,6 +94,11 @@ async def test_dripped_answer_arrives_whole(sandbox: Sandbox, caller: StyleACall
     assert await caller.twob("102026") == whole
 
 
+async def test_script_of_the_settings_is_played_at_the_start(sandbox: Sandbox) -> None:
+    assert (await sandbox.ask("/script"))["name"] == "flaky-section"
+    assert "cdnr-fails-twice" in {item["id"] for item in (await sandbox.ask("/scenarios"))["items"]}
+
+
 async def test_null_call_over_a_socket(sandbox: Sandbox) -> None:
     await sandbox.change("DELETE", "/bench")
     assert (await sandbox.portal.get("/bench/null?delay_ms=5")).status_code == 204
@@ -122,7 +133,14 @@ def test_client_list_is_printed() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PROFILE", "bogus"), ("CONTROL_HOST", "0.0.0.0"), ("ASSUMPTIONS", "{"), ("ASSUMPTIONS", '{"no.such": 1}')],
+    [
+        ("PROFILE", "bogus"),
+        ("CONTROL_HOST", "0.0.0.0"),
+        ("ASSUMPTIONS", "{"),
+        ("ASSUMPTIONS", '{"no.such": 1}'),
+        ("SCRIPT", "nowhere.yaml"),
+        ("SCRIPT", str(Path(__file__))),
+    ],
 )
 def test_a_bad_setting_is_told_in_one_line(variable: str, value: str) -> None:
     command, environment = [sys.executable, "-m", "portal_sandbox"], {f"SB_SANDBOX_{variable}": value}

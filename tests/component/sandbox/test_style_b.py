@@ -101,7 +101,7 @@ async def test_headers(sandbox: Sandbox, style_b: Caller, changes: dict[str, str
 
 async def test_email_and_known_paths_are_wanted(style_b: Caller) -> None:
     assert code_of(await style_b().get("gstr2b/all", {"email": ""})) == "GEN5001"
-    assert code_of(await style_b().get("gstr9/getdet")) == "RET11403"
+    assert code_of(await style_b().get("gstr5/getdet")) == "RET11403"
 
 
 async def test_register_and_search_without_a_session(style_b: Caller) -> None:

@@ -83,7 +83,7 @@ async def database(mongo_db: Database) -> Database:
 
 def creation(database: Database, store: BucketStore | None = None) -> BucketCreation:
     store, access, encryptors = store or BucketStore(database), AccessStore(database), Encryptors(database, KEYS)
-    return BucketCreation(database, store, access, encryptors, lambda: NOW)
+    return BucketCreation(database, store, access, encryptors, lambda: NOW, watch_until=lambda *_: None)
 
 
 async def pages_of(database: Database, bucket: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The dispatcher's reads on a real mongod."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from bucket_api.dispatch.backlog import Column, PageView
 from bucket_api.dispatch.fairness import Line
 from bucket_api.dispatch.shares import Share
 from bucket_api.dispatch.standing import ShareOfLine
-from bucket_api.dispatch.store import MOST_WEIGHT, WEIGHTS_EVERY, DispatchStore, ShareStore, StoreUnavailable
+from bucket_api.dispatch.store import MOST_WEIGHT, TENANTS_EVERY, DispatchStore, ShareStore, StoreUnavailable
 from bucket_api.dispatch.takes import PageImage
 from bucket_api.dispatch.telling import document_of
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -134,7 +134,7 @@ async def test_lines_are_read_with_rates_and_gates(database: Database) -> None:
     assert lines == {
         "u1": Line(100.0, at_ms, "u1", probing=True),
         "u2": Line(None, 0, "u2"),
-        "u3": Line(None, 0, "u3", {"notices": at_ms}),
+        "u3": Line(None, 0, "u3", {"notices": at_ms}, probing_families=frozenset({"notices"})),
     }
 
 
@@ -164,8 +164,18 @@ async def test_weights_of_tenants_are_read_at_once_for_a_new_tenant_and_now_and_
     await plant(database, Plan("b_3", "t_none"))
     assert await weights() == {"t_1": 3, "t_2": MOST_WEIGHT, "t_none": 1}
     await database["tenants"].update_one({"_id": "t_1"}, {"$set": {"weight": 5}})
-    seen = [(await weights())["t_1"] for _ in range(WEIGHTS_EVERY + 1)]
+    seen = [(await weights())["t_1"] for _ in range(TENANTS_EVERY + 1)]
     assert (seen[0], seen[-1]) == (3, 5)
+
+
+async def test_a_day_that_a_tenant_has_moved_comes_with_its_buckets_only(database: Database) -> None:
+    columns = [{"module": "gstr2b", "period": "2026-10"}]
+    for tenant in ("t_1", "t_2"):
+        await plant(database, Plan(f"b_{tenant}", tenant, changes={"columns": columns}))
+    day = {"_id": "t_1:gstr3b_due:2026-10", "tenant_id": "t_1", "event": "gstr3b_due", "period": "2026-10"}
+    await database["calendar_days"].insert_one({**day, "on": "2026-12-05"})
+    found = {bucket.tenant: bucket.needed_by for bucket in await DispatchStore(database).active_buckets()}
+    assert found == {"t_1": (date(2026, 12, 5),), "t_2": (date(2026, 11, 20),)}
 
 
 async def test_shares_are_kept_for_each_tenant_and_replaced(database: Database) -> None:

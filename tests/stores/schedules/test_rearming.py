@@ -16,6 +16,7 @@ from bucket_api.schedules.watches import Watch
 from bucket_api.scope import TenantScope
 from sync_contracts.catalogue import Module
 from sync_contracts.outcomes import Code
+from sync_contracts.pages import unit_document
 from sync_contracts.units import Unit
 from sync_runtime.mongo import Database
 
@@ -70,6 +71,15 @@ async def watched(world: World) -> tuple[str, Watch]:
     await world.end(bucket, two_missing)
     await world.scheduler().tick()
     return bucket, await watch_of(world, bucket)
+
+
+async def retried(world: World, bucket: str, client: str) -> None:
+    """Its next round has begun for a client, as the API and the aggregator leave it."""
+    change = {"$inc": {"round": 1}, "$set": {"status": "RUNNING", "active": True}, "$unset": {"rearm_looked": ""}}
+    await world.database["buckets"].update_one({"_id": bucket}, change)
+    again = {"c.$[one].m": [unit_document(Unit("W", a=1_000))] * 2}
+    only = [{"one.id": client}]
+    await world.database["bucket_pages"].update_one({"b": bucket}, {"$set": again}, array_filters=only)
 
 
 async def again_of(world: World, bucket: str) -> list[dict[str, Any]]:
@@ -146,6 +156,44 @@ async def test_only_who_is_still_missing_is_asked_for_the_next_day(world: World)
     assert {client for client, _ in await world.units(newest["_id"])} == {"c_one_4"}
 
 
+async def test_who_is_missing_by_a_later_round_is_asked_for_after_the_try_that_is_on_its_way(world: World) -> None:
+    bucket, watch = await watched(world)
+    world.at = watch.next_at
+    await world.scheduler().tick()
+    (small,) = await again_of(world, bucket)
+    await retried(world, bucket, "c_one_1")
+    await world.end(bucket, lambda client, _: NOT_YET if client == "c_one_1" else DONE)
+    await world.scheduler().tick()
+    during = await watch_of(world, bucket)
+    assert (during.state, set(during.also)) == ("asking", {"c_one_1", *MISSING})
+    there = {"_id": f"t_one:c_one_2:gstr2b:{PERIOD}", "tenant_id": "t_one", "client": "c_one_2", "ver": "1"}
+    await world.database["datasets"].insert_one(there)
+    await world.end(small["_id"], lambda client, _: NOT_YET if client == "c_one_4" else DONE)
+
+    await world.scheduler().tick()
+    world.at = (await watch_of(world, bucket)).next_at
+    await world.scheduler().tick()
+
+    newest = (await again_of(world, bucket))[-1]
+    assert {client for client, _ in await world.units(newest["_id"])} == {"c_one_1", "c_one_4"}
+
+
+async def test_ended_buckets_that_were_looked_at_are_not_read_to_find_those_that_were_not(world: World) -> None:
+    template = (await world.database["buckets"].find_one({"_id": await started(world)})) or {}
+    await world.database["buckets"].delete_many({})
+    for number in range(60):
+        fields = {"_id": f"b_{number}", "idem_key": f"k_{number}", "plan_sha": f"p_{number}", "status": "COMPLETED"}
+        looked = {"rearm_looked": True} if number % 20 else {}
+        await world.database["buckets"].insert_one({**template, **fields, "active": False, **looked})
+
+    found = await world.stores.watches.ended_buckets(world.at, 20)
+
+    assert {bucket["_id"] for bucket in found} == {"b_0", "b_20", "b_40"}
+    query = {"rearm_looked": None, "status": {"$in": ["COMPLETED", "PARTIAL"]}, "rearm_until": {"$gt": world.at}}
+    stats = await world.database.command("explain", {"find": "buckets", "filter": query}, verbosity="executionStats")
+    assert stats["executionStats"]["totalDocsExamined"] == 3
+
+
 async def test_what_another_bucket_has_obtained_meanwhile_is_not_asked_for(world: World) -> None:
     bucket, watch = await watched(world)
     for client in MISSING:
@@ -180,7 +228,8 @@ async def test_a_bucket_that_shall_not_go_on_by_itself_is_not_watched(
 
 async def test_a_later_round_adds_what_was_not_there_in_it(world: World) -> None:
     bucket, watch = await watched(world)
-    await world.database["buckets"].update_one({"_id": bucket}, {"$set": {"round": 1, "status": "RUNNING"}})
+    change = {"$set": {"round": 1, "status": "RUNNING"}, "$unset": {"rearm_looked": ""}}
+    await world.database["buckets"].update_one({"_id": bucket}, change)
     page = await world.database["bucket_pages"].find_one({"b": bucket})
     assert page is not None
     change = {"$set": {"c.0.m.1": {"s": "W", "a": 1000, "f": 0, "t": 0}}}

@@ -69,6 +69,32 @@ async def test_f34_a3_a_failing_client_module_is_warned_of_then_left_out_and_the
     assert await suspended(world, made) == {"c_one_2": ("notices",)}
 
 
+async def test_f34_a3_a_warning_and_a_suspension_are_told_with_the_schedule_each_once(world: World) -> None:
+    made = await world.schedule()
+    buckets = [await run_once(world, made) for _ in range(11)]
+
+    told = (await world.again(made)).told
+
+    assert [(one.state, one.places, one.bucket_id) for one in told] == [
+        ("warned", 1, buckets[4]),
+        ("suspended", 1, buckets[9]),
+    ]
+
+
+async def test_rows_that_a_run_has_counted_after_its_schedule_was_deleted_go(world: World) -> None:
+    made, kept = await world.schedule(), await world.schedule(name="Another")
+    rows = {FAILING: Streak(1, world.at, world.at, 1, "counting", "otp_required")}
+    await world.book().delete(TENANT, made.id, made.etag)
+    for schedule in (made, kept):
+        await world.stores.streaks.save(TENANT, schedule.id, rows, {})
+
+    assert await world.stores.streaks.forget_unused() == 1
+
+    assert await world.stores.streaks.of(TENANT, made.id) == {}
+    assert await world.stores.streaks.of(TENANT, kept.id) == rows
+    assert await world.stores.streaks.forget_unused() == 0
+
+
 async def test_f34_a3_another_portal_user_re_arms(world: World) -> None:
     made = await failed_ten_times(world)
     await world.scheduler().tick()

@@ -16,6 +16,7 @@ from bucket_api.schedules.releasing import Releasing
 from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import Schedule, moment
 from bucket_api.schedules.stores import Stores
+from bucket_api.schedules.watches import watch_until
 from bucket_api.schedules.when import Daily
 from bucket_api.scope import TenantScope
 from bucket_api.tenants import Encryptors
@@ -49,7 +50,9 @@ class World:
         buckets, access = BucketStore(self.database), AccessStore(self.database)
         self.stores = Stores.over(self.database, buckets)
         encryptors = Encryptors(self.database, KEYS)
-        self.creation = BucketCreation(self.database, buckets, access, encryptors, lambda: moment(self.at))
+        self.creation = BucketCreation(
+            self.database, buckets, access, encryptors, lambda: moment(self.at), watch_until=watch_until
+        )
 
     @classmethod
     async def made(cls, database: Database, clients: int = 4) -> "World":

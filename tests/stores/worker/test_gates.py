@@ -2,99 +2,20 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import pytest
-from pymongo.read_concern import ReadConcern
 from sync_contracts.outcomes import OutcomeClass
-from sync_runtime.mongo import Database
-from sync_worker.limits.breaker import Rules, Seen
-from sync_worker.limits.budget import Closed, Granted, LineRate, lease_of
-from sync_worker.limits.upstreams import Upstreams
+from sync_worker.limits.breaker import Seen
+from sync_worker.limits.budget import Closed, Granted, lease_of
 from sync_worker.limits.use import RateLimits
 from sync_worker.modules.port import Refusal
 
+from tests.stores.worker.gates import ERROR, LINE, RATE, RULES, Gates, call, fail
 from tests.support.eventually import eventually
 from tests.support.memory_upstreams import MemoryUpstreams
-
-LINE = "up_gst_1"
-RATE = LineRate(rate_per_s=1_000, burst=1_000)
-RULES = Rules(window_ms=600_000, first_ms=60_000, most_ms=240_000, probe_ms=60_000)
-"""So long that a closed gate stays closed on any machine until a test lets the time pass."""
-ERROR = Refusal(OutcomeClass.TRANSIENT, http=502)
-MAINTENANCE = Refusal(OutcomeClass.MAINTENANCE, code="GEN5008", http=500)
-
-
-class Gates:
-    """A store of either kind with what tests look at."""
-
-    def __init__(self, store: Any, database: Database | None) -> None:
-        self.store = store
-        self._database = database
-
-    async def line(self) -> dict[str, Any]:
-        if self._database is None:
-            found: dict[str, Any] = self.store.lines[LINE]
-            return found
-        upstreams = self._database.get_collection("upstreams", read_concern=ReadConcern("local"))
-        return await upstreams.find_one({"_id": LINE}) or {}
-
-    async def family(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.line()).get("families", {}).get(name, {})
-        return found
-
-    async def outages(self) -> list[dict[str, Any]]:
-        if self._database is None:
-            return list(self.store.outages)
-        return await self._database["upstream_outages"].find().sort("since", 1).to_list(None)
-
-    async def plan(self, window: dict[str, Any]) -> None:
-        """A maintenance window, as the operator's side writes it."""
-        if self._database is None:
-            self.store.lines[LINE] = {"windows": [window]}
-        else:
-            await self._database["upstreams"].insert_one({"_id": LINE, "windows": [window]})
-
-    async def let_pass(self, ms: int) -> None:
-        """So much of the time for which gates are closed and windows last is over."""
-        line, by = await self.line(), timedelta(milliseconds=ms)
-        for part in (line, *line.get("families", {}).values()):
-            if "closed_until" in part:
-                part["closed_until"] -= by
-        for window in line.get("windows", ()):
-            window["to"] -= by
-        if self._database is not None:
-            await self._database["upstreams"].replace_one({"_id": LINE}, line)
-
-    def limits(self, rules: Rules = RULES) -> RateLimits:
-        """The limits of one more process."""
-        return RateLimits(self.store, {LINE: RATE}, time.monotonic, rules)
-
-
-@pytest.fixture(params=["double", "mongod"])
-def gates(request: pytest.FixtureRequest, mongo_db: Database) -> Gates:
-    if request.param == "double":
-        return Gates(MemoryUpstreams(RULES, lambda: datetime.now(UTC)), None)
-    return Gates(Upstreams(mongo_db, RULES), mongo_db)
-
-
-async def call(limits: RateLimits, client: int, family: str, answer: Refusal | None) -> Refusal | None:
-    """One call of one client; gives the refusal of the permit."""
-    use = limits.use(LINE, "t_1", f"c_{client}")
-    refused = await use.permit(family)
-    if refused is None:
-        await use.saw(family, answer)
-    return refused
-
-
-async def fail(limits: RateLimits, family: str, calls: int = 26, clients: int = 7) -> Refusal | None:
-    """Calls of several clients that all err; gives the last one's refusal."""
-    refused = None
-    for n in range(calls):
-        refused = await call(limits, n % clients, family, ERROR)
-    return refused
 
 
 async def test_errors_of_several_clients_close_the_familys_gate_for_every_process(gates: Gates) -> None:
@@ -169,51 +90,6 @@ async def test_a_probe_that_never_comes_back_is_followed_by_another(gates: Gates
         seen += [await permitted(), await permitted()]
     assert seen == [False, True, False, False, False, True, False], "one at a time"
     assert len(await gates.outages()) == 1
-
-
-async def test_maintenance_closes_the_family_that_hears_it_and_the_line_when_two_do(gates: Gates) -> None:
-    limits = gates.limits()
-    await call(limits, 1, "returns", MAINTENANCE)
-    refused = await call(gates.limits(), 2, "returns", None)
-    assert refused is not None
-    assert refused.outcome is OutcomeClass.MAINTENANCE
-    assert await call(gates.limits(), 2, "public", None) is None
-    await call(limits, 3, "notices", MAINTENANCE)
-    stopped = await call(gates.limits(), 2, "public", None)
-    assert stopped is not None
-    assert stopped.outcome is OutcomeClass.MAINTENANCE
-
-
-async def test_maintenance_lasts_as_long_as_the_portal_says_but_is_looked_at_again(gates: Gates) -> None:
-    for said_ms, family, at_most_ms in ((90_000, "returns", 90_001), (900_000, "public", RULES.most_ms + 1)):
-        said = Refusal(OutcomeClass.MAINTENANCE, http=503, retry_after_ms=said_ms)
-        await call(gates.limits(), 1, family, said)
-        refused = await call(gates.limits(), 2, family, None)
-        assert refused is not None
-        assert RULES.first_ms < (refused.retry_after_ms or 0) <= at_most_ms
-
-
-async def test_a_long_window_that_is_taken_back_does_not_hold_units_until_its_end(gates: Gates) -> None:
-    now = datetime.now(UTC)
-    await gates.plan({"id": "mw_1", "from": now, "to": now + timedelta(days=2), "family": "returns"})
-    refused = await call(gates.limits(), 1, "returns", None)
-    assert refused is not None
-    assert refused.retry_after_ms == RULES.most_ms
-    assert (await gates.family("returns"))["closed_until"] > now + timedelta(days=1), "nothing is dispatched until then"
-
-
-async def test_a_maintenance_window_closes_the_gate_while_it_lasts(gates: Gates) -> None:
-    now, lasts = datetime.now(UTC), timedelta(minutes=10)
-    await gates.plan({"id": "mw_1", "from": now - timedelta(seconds=1), "to": now + lasts, "family": None})
-    limits = gates.limits()
-    refused = await call(limits, 1, "returns", None)
-    assert refused is not None
-    assert refused.outcome is OutcomeClass.MAINTENANCE
-    assert (await gates.line())["reason"] == "maintenance", "for those who read only the gate"
-    assert await call(limits, 1, "returns", None) is not None
-    await gates.let_pass(lasts // timedelta(milliseconds=1))
-    assert await call(limits, 1, "returns", None) is None, "a probe that was answered"
-    assert "reason" not in await gates.line()
 
 
 async def test_f09_a2_too_many_lowers_the_line_by_http_and_the_family_by_code(gates: Gates) -> None:

@@ -21,6 +21,7 @@ FROM_THE_14TH = {
 SCHEDULE = {
     "id": "sc_1", "name": "2B from the 14th", "enabled": True, "when": FROM_THE_14TH, "window": "PT2H",
     "missed": "coalesce", "overlap": "skip", "suspended_clients": 3, "last_bucket_id": "b_1",
+    "told": [{"at": "2026-11-20T05:00:00.000Z", "state": "suspended", "client_modules": 3, "bucket_id": "b_7"}],
     "next": {"at": "2026-12-14T01:17:00.000Z"},
 }  # fmt: skip
 PAST = {"slot": "2026-11-14T00:30:00.000Z", "state": "skipped", "reason": "overlap", "bucket_id": "b_0"}

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bucket_api.dispatch.fairness import LEAST_WINDOW, Line
+from bucket_api.dispatch.fairness import Line
+from bucket_api.dispatch.gates import PROBE_EVERY_MS
 from bucket_api.dispatch.loop import Dispatcher
 from bucket_api.dispatch.shares import evenness
 from bucket_api.dispatch.urgency import AGED_MS
@@ -130,13 +131,32 @@ async def test_a_closed_line_stops_its_own_tenants_only() -> None:
     assert {c.tenant for c in portal.world.commands} == {"a", "b"}
 
 
-async def test_a_line_that_is_being_probed_gets_few_units() -> None:
-    portal = on_a_line(a={})
-    portal.world.upstreams = [Line(RATE_PER_S, probing=True)]
-    assert await run_until_idle(portal.world, portal.dispatcher) == LEAST_WINDOW
-    portal.world.upstreams = [Line(RATE_PER_S)]
-    portal.world.now_ms += 1_000
-    assert await run_until_idle(portal.world, portal.dispatcher) == WINDOW - LEAST_WINDOW
+async def test_a_half_open_line_gets_one_unit_at_a_time_of_each_tenant_in_turn() -> None:
+    portal = on_a_line(a={}, b={}, c={})
+    world = portal.world
+    world.upstreams = [Line(RATE_PER_S, probing=True)]
+    for _ in range(6):
+        assert await run_until_idle(world, portal.dispatcher) == 1
+        world.now_ms += PROBE_EVERY_MS - 1
+        assert await run_until_idle(world, portal.dispatcher) == 0, "that probe has its time"
+        world.now_ms += 1
+    assert Counter(c.tenant for c in world.commands) == {"a": 2, "b": 2, "c": 2}
+    world.upstreams = [Line(RATE_PER_S)]
+    world.now_ms += 1_000
+    assert await run_until_idle(world, portal.dispatcher) == WINDOW - 6
+
+
+async def test_a_half_open_family_gets_one_unit_and_the_others_of_the_page_go_on() -> None:
+    portal = on_a_line(a={"clients": 20, "modules": ("notices", "gstr2b")})
+    world = portal.world
+    world.upstreams = [Line(RATE_PER_S, families={NOTICES: world.now_ms}, probing_families=frozenset({NOTICES}))]
+    assert await run_until_idle(world, portal.dispatcher) == 21
+    assert Counter(c.module for c in world.commands) == {"notices": 1, "gstr2b": 20}
+    world.now_ms += PROBE_EVERY_MS
+    assert await run_until_idle(world, portal.dispatcher) == 1
+    world.upstreams = [Line(RATE_PER_S)]
+    world.now_ms += 1_000
+    assert await run_until_idle(world, portal.dispatcher) == 18, "it has opened"
 
 
 async def test_a_closed_family_keeps_back_its_own_columns_of_a_page_until_it_opens() -> None:

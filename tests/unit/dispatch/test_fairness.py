@@ -24,7 +24,6 @@ def by_tenant(window: int, *loads: Load) -> dict[str, Share]:
 def test_a_line_has_in_flight_what_it_can_do_in_a_mean_call_and_five_seconds() -> None:
     assert line_window(Line(100.0), 1.0, 10_000) == 600
     assert line_window(Line(None), 1.0, 10_000) == 10_000
-    assert line_window(Line(100.0, probing=True), 1.0, 10_000) == LEAST_WINDOW
 
 
 @given(st.integers(8, 10_000), wants)

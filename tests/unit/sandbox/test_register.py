@@ -1,8 +1,11 @@
 from datetime import date, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from portal_sandbox.identifiers import with_check_character
-from portal_sandbox.register import filed_returns, registration
+from portal_sandbox.periods import Period
+from portal_sandbox.register import filed_returns, filing, registration
 from portal_sandbox.taxpayers import Taxpayer, taxpayer
 
 TODAY = date(2026, 11, 24)
@@ -80,3 +83,25 @@ def test_cancelled_taxpayer_files_nothing_after_the_cancellation() -> None:
     assert rows(client("XA"), 2026) == []
     assert registration(client("XA"), 1)["sts"] == "Cancelled"
     assert registration(client(), 1)["sts"] == "Active"
+
+
+def filed(found: Taxpayer, name: str, period: Period) -> date | None:
+    return filing(found, found.twob, name, period, today=TODAY, seed=1)
+
+
+@given(st.sampled_from("ABCDEFGH"), st.sampled_from(["RA", "QA"]), st.integers(2024, 2026), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_gstr3b_is_never_filed_before_gstr1(last: str, letters: str, year: int, month: int) -> None:
+    found, period = taxpayer(with_check_character(f"27AAA{letters}0500{last}1Z"), 1), Period(year, month)
+    first, second = filed(found, "GSTR1", period), filed(found, "GSTR3B", period)
+    assert second is None or (first is not None and first < second)
+
+
+def test_gstr1a_is_in_the_register_where_it_says_something() -> None:
+    largest = taxpayer(with_check_character("27AAARA0900A1Z"), 1)
+    told = {row["ret_prd"]: row["dof"] for row in rows(largest, 2025) if row["rtntype"] == "GSTR1A"}
+    other = {row["ret_prd"]: row["dof"] for row in rows(largest, 2025) if row["rtntype"] == "GSTR3B"}
+    assert set(told) == {"062025", "092025", "122025", "032026"}
+    assert all(other[period] == day for period, day in told.items())
+    assert [row for row in rows(largest, 2023) if row["rtntype"] == "GSTR1A"] == []
+    assert {row["rtntype"] for row in rows(largest, 2025, "R1A")} == {"GSTR1A"}

@@ -64,6 +64,27 @@ async def test_a_large_batch_leaves_although_another_is_under_way() -> None:
     assert sizes == [1, 3, 4]
 
 
+async def test_small_batches_leave_apart_from_each_other_and_a_lone_request_at_once() -> None:
+    begun: list[tuple[int, float]] = []
+    loop = asyncio.get_running_loop()
+
+    async def note(requests: Sequence[int]) -> Sequence[int]:
+        begun.append((len(requests), loop.time()))
+        return requests
+
+    combiner = Combiner(note, max_batch=4, worthwhile=3, apart_s=0.2)
+    await combiner.ask(1)
+    assert [count for count, _ in begun] == [1]
+    small = [asyncio.create_task(combiner.ask(n)) for n in range(2)]
+    await turns()
+    large = [asyncio.create_task(combiner.ask(n)) for n in range(1)]
+    await asyncio.gather(*small, *large)
+    assert [count for count, _ in begun] == [1, 3]
+    await asyncio.gather(*(combiner.ask(n) for n in range(2)))
+    assert [count for count, _ in begun] == [1, 3, 2]
+    assert begun[2][1] - begun[1][1] >= 0.199
+
+
 async def test_a_failed_batch_fails_each_waiter_and_only_its_own() -> None:
     async def refuse(requests: Sequence[int]) -> list[int | BaseException]:
         if 13 in requests:

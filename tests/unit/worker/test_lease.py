@@ -103,7 +103,7 @@ async def test_a_permit_at_hand_costs_neither_a_lease_nor_a_wait(leases: Leases)
     assert len(leases.asked) == asked
 
 
-async def test_f08_a1_a_newcomers_units_go_before_the_next_ones_of_busy_tenants(leases: Leases) -> None:
+async def test_f19_a3_a_newcomers_units_go_before_the_next_ones_of_busy_tenants(leases: Leases) -> None:
     """40 units of each of five tenants wait; then five of a sixth come."""
     leases.open = asyncio.Semaphore(0)
     limit, order = limit_over(leases), list[str]()
@@ -157,6 +157,7 @@ async def test_who_waits_too_long_is_refused_and_the_next_one_is_served(
     limit = limit_over(leases, told)
     assert await limit.permit("t_1") == Refusal(OutcomeClass.RATE_LIMITED)
     assert told == ["late"]
+    monkeypatch.undo()
     leases.open.release()
     leases.open.release()
     assert await limit.permit("t_1") == ()

@@ -14,7 +14,7 @@ from local_stack.process import NotReady, wait_until
 from local_stack.supervisor import socket_path
 from local_stack.unix_rpc import unix_rpc
 
-_ANSWER_DEADLINE_S = 10
+_ANSWER_DEADLINE_S = 60
 _STOP_DEADLINE_S = 75
 
 

@@ -76,7 +76,7 @@ class ServerProcess:
 
     def kill(self) -> None:
         """SIGKILL, as a machine failure would."""
-        self._end(signal.SIGKILL, deadline_s=10)
+        self._end(signal.SIGKILL, deadline_s=60)
 
     def stop(self, deadline_s: float = 15) -> None:
         """SIGTERM, then SIGKILL after the deadline."""
@@ -91,4 +91,4 @@ class ServerProcess:
             child.wait(deadline_s)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait(10)
+            child.wait(60)

@@ -135,7 +135,7 @@ class Stack:
             self._say(f"stopping {', '.join(servers)}")
         self.supervisor.shutdown()
         if self._child is not None:
-            self._child.wait(10)
+            self._child.wait(60)
             self._child = None
 
     def status(self) -> list[SlotStatus]:

@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from portal_sandbox import answers, gstr2a
 from portal_sandbox.action import Action, Handler
 from portal_sandbox.gstr1 import SECTIONS
-from portal_sandbox.handlers import files, gstr1, gstr3b, ims, ledgers
+from portal_sandbox.handlers import files, generation, gstr1, gstr3b, gstr9, ims, ledgers, preference
 from portal_sandbox.handlers import gstr2a as gstr2a_handlers
 
 _RETURNS = "taxpayerapi/returns"
@@ -16,6 +18,8 @@ _GSTR1 = frozenset({"v4.0", "v3.0"}) | _OLD
 _GSTR3B = frozenset({"v6.0", "v4.0", "v3.1"}) | _OLD
 _GSTR2A = frozenset({"v2.1"}) | _OLD
 _COMMON = frozenset({"v1.1", "v1.0"}) | _OLD
+_GSTR9 = frozenset({"v2.0", "v1.3"}) | _OLD
+_GENERATION = frozenset({"v4.0", "v2.0"})
 _V1 = frozenset({"v1.0"})
 _GSTR1A_IN_STYLE_B = frozenset({"B2B", "B2BA", "CDNR", "CDNRA", "RETSUM"})
 
@@ -126,6 +130,52 @@ def _ims() -> Iterator[Action]:
         )
 
 
+def _gstr9() -> Iterator[Action]:
+    rows = (
+        ("RECDS", gstr9.recorded, "getdet"),
+        ("CALRCDS", gstr9.computed, "getautocal"),
+        ("8ADETAILS", gstr9.details_8a, "get8adetails"),
+    )
+    for name, handler, style_b in rows:
+        found = _return_action("gstr9", _GSTR9, name, handler, f"gstr9/{style_b}")
+        names = {**_RET_PERIOD, "filenum": "file_num"}
+        yield msgspec.structs.replace(found, section_parameter="file_num", style_b_names=names)
+
+
+def _generation() -> Iterator[Action]:
+    yield Action(
+        surface="taxpayer",
+        path=f"{_RETURNS}/gstr2b",
+        name="GEN2B",
+        versions=_GENERATION,
+        handler=generation.generate,
+        style_b_path="gstr2b/gen2b",
+        method="PUT",
+    )
+    yield Action(
+        surface="taxpayer",
+        path=f"{_RETURNS}/gstr2b",
+        name="GENSTS2B",
+        versions=_GENERATION,
+        handler=generation.status,
+        style_b_path="gstr2b/get2b",
+    )
+
+
+def _preference() -> Iterator[Action]:
+    """With a session in both styles, and in style B without one as well."""
+    row = Action(
+        surface="taxpayer",
+        path=_RETURNS,
+        name="GETPREF",
+        versions=_COMMON,
+        handler=preference.preference,
+        style_b_path="all/getpref",
+    )
+    yield row
+    yield msgspec.structs.replace(row, surface="public", path="", style_b_path="public/pref")
+
+
 def _files() -> Iterator[Action]:
     yield Action(
         surface="taxpayer",
@@ -202,6 +252,9 @@ _FIRST = (
         style_b_names={"id": "docid"},
     ),
 )
-ACTIONS = (*_FIRST, *_supplies(), *_gstr3b(), *_ledgers(), *_gstr2a(), *_ims(), *_files())
+ACTIONS = (
+    *_FIRST, *_supplies(), *_gstr3b(), *_ledgers(), *_gstr2a(), *_ims(), *_files(), *_generation(), *_preference(),
+    *_gstr9(),
+)  # fmt: skip
 STYLE_A_ACTIONS = {(action.path, action.name): action for action in ACTIONS if action.path}
 STYLE_B_ACTIONS = {action.style_b_path: action for action in ACTIONS if action.style_b_path}

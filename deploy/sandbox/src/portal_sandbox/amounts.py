@@ -23,6 +23,9 @@ class Amounts(NamedTuple):
             self.cess + other.cess,
         )
 
+    def times(self, factor: int) -> "Amounts":
+        return Amounts(*(paise * factor for paise in self))
+
     def minus(self, other: "Amounts") -> "Amounts":
         return self.plus(Amounts(*(-paise for paise in other)))
 

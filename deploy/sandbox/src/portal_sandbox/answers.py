@@ -1,6 +1,5 @@
 """The handlers: one pure function per portal action, from the call to its answer."""
 
-import re
 from base64 import b64encode
 from datetime import date, datetime
 
@@ -15,7 +14,6 @@ from portal_sandbox.periods import parse_financial_year, parse_period
 from portal_sandbox.register import filed_returns, registration
 
 MULTI_PART = "3"
-_ONE_COUNT = re.compile(rb'"ttldocs":\d+')
 
 
 def rettrack(data: PortalData, call: Call) -> Answer:
@@ -49,23 +47,12 @@ def get_twob(data: PortalData, call: Call) -> Answer:
 
 def _part(data: PortalData, call: Call, statement: twob.Statement) -> Answer:
     if not call.section:
-        return Payload(_spoiled(call, statement.first), MULTI_PART if statement.is_multi_part else "1")
+        return Payload(statement.first, MULTI_PART if statement.is_multi_part else "1")
     if not call.section.isdecimal() or not 1 <= int(call.section) <= len(statement.parts):
         return INVALID_PARAMETER
     if call.spoil == "missing_part":
         return Refusal(data.no_data("gstr2b"))
-    return Payload(_spoiled(call, statement.parts[int(call.section) - 1]))
-
-
-def _spoiled(call: Call, body: bytes) -> bytes:
-    """`foreign_body`: the answer names another registration than the one asked for; `wrong_total`: its sums are off."""
-    match call.spoil:
-        case "foreign_body":
-            return body.replace(f'"gstin":"{call.gstin}"'.encode(), b'"gstin":"27AAPFU0939F1ZV"', 1)
-        case "wrong_total":
-            return _ONE_COUNT.sub(b'"ttldocs":9999', body, count=1)
-        case _:
-            return body
+    return Payload(statement.parts[int(call.section) - 1])
 
 
 def notice_list(data: PortalData, call: Call) -> Answer:

@@ -20,8 +20,9 @@ from portal_sandbox.faults import FaultState, Scenario, TooManyScenarios
 from portal_sandbox.identifiers import is_gstin
 from portal_sandbox.journal import Entry, Filter, max_in_flight
 from portal_sandbox.portal import Portal
+from portal_sandbox.script import BadScript, clear, parse_script, play
 from portal_sandbox.sessions import Account
-from portal_sandbox.throttle import Limits
+from portal_sandbox.shapes import shape_rows
 
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -37,6 +38,10 @@ def control_app(portal: Portal) -> Starlette:
         Route(f"{base}/scenarios/{{identity}}", control.put_scenario, methods=["PUT"]),
         Route(f"{base}/scenarios/{{identity}}", control.scenario, methods=["GET"]),
         Route(f"{base}/scenarios/{{identity}}", control.drop_scenario, methods=["DELETE"]),
+        Route(f"{base}/script", control.script, methods=["GET"]),
+        Route(f"{base}/script", control.put_script, methods=["PUT"]),
+        Route(f"{base}/script", control.drop_script, methods=["DELETE"]),
+        Route(f"{base}/shapes", control.shapes, methods=["GET"]),
         Route(f"{base}/clock", control.clock, methods=["GET"]),
         Route(f"{base}/clock/advance", control.advance, methods=["POST"]),
         Route(f"{base}/journal", control.journal, methods=["GET"]),
@@ -82,6 +87,23 @@ class Control:
     async def drop_scenario(self, request: Request) -> Response:
         _found(self._portal.scenarios.drop(request.path_params["identity"]) or None)
         return Response(status_code=204)
+
+    async def script(self, _: Request) -> Response:
+        return _json({"name": self._portal.script})
+
+    async def put_script(self, request: Request) -> Response:
+        try:
+            play(parse_script(await request.body()), self._portal)
+        except BadScript as refused:
+            raise HTTPException(422, str(refused)) from refused
+        return await self.script(request)
+
+    async def drop_script(self, _: Request) -> Response:
+        clear(self._portal)
+        return Response(status_code=204)
+
+    async def shapes(self, _: Request) -> Response:
+        return _json({"items": list(shape_rows(self._portal.settings.seed))})
 
     async def clock(self, _: Request) -> Response:
         clock = self._portal.clock
@@ -147,7 +169,7 @@ class Control:
 
     async def change_rates(self, request: Request) -> Response:
         change = await _body(request, LimitsChange)
-        self._portal.throttle.change(_merged(self._portal.throttle.limits, change))
+        self._portal.throttle.change(change.over(self._portal.throttle.limits))
         return await self.rates(request)
 
     async def rotate(self, _: Request) -> Response:
@@ -231,11 +253,6 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "in_flight": entry.in_flight,
         "gstin_in_flight": entry.gstin_in_flight,
     }
-
-
-def _merged(limits: Limits, change: LimitsChange) -> Limits:
-    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    return msgspec.structs.replace(limits, **given)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from portal_sandbox.sessions import Account, Duration, Sessions
 from portal_sandbox.taxpayers import Access, Login, Twob
+from portal_sandbox.throttle import Limits
 
 PeriodText = Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])20[0-9]{2}$")]
 
@@ -32,6 +33,10 @@ class LimitsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gstin_concurrency: Annotated[int, msgspec.Meta(ge=1)] | None = None
     refuse_with: Literal["429", "RET13504"] | None = None
     retry_after: bool | None = None
+
+    def over(self, limits: Limits) -> Limits:
+        given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return msgspec.structs.replace(limits, **given)
 
 
 class TaxpayerChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

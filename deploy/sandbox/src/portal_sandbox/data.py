@@ -24,6 +24,7 @@ from portal_sandbox.sessions import Account, Sessions
 from portal_sandbox.twob import Statement, statement
 
 _STATEMENTS_KEPT_BYTES = 64 << 20
+_SETTLEMENTS_KEPT = 10_000
 _IFF_DAY = 13
 _LONGEST_PERIOD = 3
 _PENDING_IN = 2
@@ -54,6 +55,7 @@ class PortalData:
         self._part_documents = assumptions.integer(f"{profile}.part_documents")
         self._notice_anchor = anchor_of(clock.today())
         self._statements: Memory[StatementKey, Statement] = Memory(_STATEMENTS_KEPT_BYTES, lambda made: made.size)
+        self._settlements: Memory[tuple[Books, date], Settlement] = Memory(_SETTLEMENTS_KEPT, lambda _: 1)
         self._shelf = Shelf(seed, self._part_documents)
 
     @property
@@ -147,14 +149,17 @@ class PortalData:
         kind, filed_on = return_type(account.traits, "GSTR3B"), self.filed_on(account, "GSTR3B", period)
         if kind is None or filed_on is None:
             return None
-        sums = self.period_sums(account, period)
-        return settle(
-            period,
-            kind.due_on(period),
-            filed_on,
-            sums,
-            kept=(self.kept_credit(account, period.plus(-kind.every_months)), self.kept_credit(account, period)),
-            rates=self._rates,
+        before = period.plus(-kind.every_months)
+        return self._settlements.get(
+            (self._books(account, period), filed_on),
+            lambda: settle(
+                period,
+                kind.due_on(period),
+                filed_on,
+                self.period_sums(account, period),
+                kept=(self.kept_credit(account, before), self.kept_credit(account, period)),
+                rates=self._rates,
+            ),
         )
 
     def settlements(self, account: Account, start: date, end: date) -> list[Settlement]:

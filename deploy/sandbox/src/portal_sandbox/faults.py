@@ -82,6 +82,9 @@ class Scenarios:
         self._by_id[scenario.id] = scenario
         return scenario
 
+    def clear(self) -> None:
+        self._by_id.clear()
+
     def get(self, identity: str) -> Scenario | None:
         return self._by_id.get(identity)
 
@@ -107,14 +110,22 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"s
     end: datetime
 
 
+class Surge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days of the month on which every answer takes `factor` times as long."""
+
+    days: tuple[int, ...]
+    factor: float
+
+
 class FaultState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Faults of the whole GSP; `match` narrows errors and maintenance, `latency` replaces the profile's."""
+    """Faults of the whole GSP; `match` narrows errors and maintenance, `latency` and `surge` replace the profile's."""
 
     error_ratio: float = 0.0
     code: str = "RET13504"
     http: int = 200
     maintenance: Window | None = None
     latency: LatencyProfile | None = None
+    surge: Surge | None = None
     match: Match = Match()
 
 

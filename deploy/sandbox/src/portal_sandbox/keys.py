@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,30 +24,38 @@ class KeyFault(Enum):
 
 
 class PortalKeys:
-    """Key pair in force, its certificate (PEM) and the last few retired pairs."""
+    """Key pair in force, its certificate (PEM) and the last few retired pairs; the first pair is made when needed."""
 
     def __init__(self, now: datetime) -> None:
-        self._private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
-        self._retired: deque[rsa.RSAPrivateKey] = deque(maxlen=_RETIRED_KEPT)
-        self.certificate_pem = _certificate(self._private, now)
+        self._since = now
+        self._pair: _Pair | None = None
+        self._retired: deque[_Pair] = deque(maxlen=_RETIRED_KEPT)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        return self._in_force.certificate_pem
+
+    @property
+    def _in_force(self) -> "_Pair":
+        if self._pair is None:
+            self._pair = _Pair.new(self._since)
+        return self._pair
 
     def rotate(self, now: datetime) -> None:
         """A new pair and certificate; texts under the old one are unreadable from now on."""
-        self._retired.append(self._private)
-        self._private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
-        self.certificate_pem = _certificate(self._private, now)
+        self._retired.append(self._in_force)
+        self._pair = _Pair.new(now)
 
     def private_pem(self) -> str:
         """The private key in force, unencrypted."""
         encoding, shape = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        return self._private.private_bytes(encoding, shape, serialization.NoEncryption()).decode()
+        return self._in_force.private.private_bytes(encoding, shape, serialization.NoEncryption()).decode()
 
     def adopt(self, private_pem: str, now: datetime) -> None:
         """Go on with a key pair of before; whoever holds its certificate may go on too."""
         private = serialization.load_pem_private_key(private_pem.encode(), password=None)
         if isinstance(private, rsa.RSAPrivateKey):
-            self._private = private
-            self.certificate_pem = _certificate(private, now)
+            self._pair = _Pair(private, _certificate(private, now))
 
     def open_key(self, text: str) -> bytes | KeyFault:
         """The 32-byte app key in a base64 text under RSA PKCS#1 v1.5."""
@@ -61,11 +70,23 @@ class PortalKeys:
         if cipher_text is None or len(cipher_text) != _BITS // 8:
             return None
         try:
-            plain = self._private.decrypt(cipher_text, padding.PKCS1v15())  # the portal's protocol
+            plain = self._in_force.private.decrypt(cipher_text, padding.PKCS1v15())  # the portal's protocol
         except ValueError:
             return None
         doubtful = self._retired or len(plain) != KEY_BYTES
-        return None if doubtful and not _well_padded(cipher_text, self._private) else plain
+        return None if doubtful and not _well_padded(cipher_text, self._in_force.private) else plain
+
+
+class _Pair(NamedTuple):
+    """A private key with the certificate of its public half."""
+
+    private: rsa.RSAPrivateKey
+    certificate_pem: bytes
+
+    @classmethod
+    def new(cls, now: datetime) -> "_Pair":
+        private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+        return cls(private, _certificate(private, now))
 
 
 def _well_padded(cipher_text: bytes, private: rsa.RSAPrivateKey) -> bool:

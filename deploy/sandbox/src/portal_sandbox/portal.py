@@ -8,7 +8,7 @@ from portal_sandbox.bench import NullCalls
 from portal_sandbox.clock import VirtualClock
 from portal_sandbox.data import PortalData
 from portal_sandbox.envelope import Envelopes
-from portal_sandbox.faults import GspFaults, Scenarios
+from portal_sandbox.faults import GspFaults, Scenarios, Surge
 from portal_sandbox.journal import Journal
 from portal_sandbox.keys import PortalKeys
 from portal_sandbox.latency import LatencyProfile
@@ -34,14 +34,16 @@ class Portal:
         self.envelopes = Envelopes(self.assumptions)
         profile = f"profile.{settings.profile}"
         self.data = PortalData(settings.seed, self.clock, self.assumptions, self.sessions, profile)
-        self.throttle = Throttle(Limits.of(self.assumptions, profile))
+        self.usual_limits = Limits.of(self.assumptions, profile)
+        self.throttle = Throttle(self.usual_limits)
         self.latency = LatencyProfile.of(self.assumptions, profile)
-        self.surge_factor = self.assumptions.number(f"{profile}.surge_factor")
-        self.due_days = self.assumptions.integers("gateway.due_days")
+        due_days = self.assumptions.integers("gateway.due_days")
+        self.surge = Surge(due_days, self.assumptions.number(f"{profile}.surge_factor"))
         self.scenarios = Scenarios()
         self.faults = GspFaults()
         self.journal = Journal()
         self.null_calls = NullCalls()
+        self.script: str | None = None
 
     def account_of_user(self, username: str) -> Account | None:
         """The account behind a portal user name, or None when there is none."""

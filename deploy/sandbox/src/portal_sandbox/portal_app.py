@@ -123,7 +123,8 @@ class PortalApp:
         if profile.timeout_ratio > 0 and faults.share() < profile.timeout_ratio:
             await asyncio.sleep(self._portal.assumptions.number("gateway.cut_s"))
             return True
-        factor = surge(self._portal.data.today, self._portal.due_days, self._portal.surge_factor)
+        chosen = faults.state.surge or self._portal.surge
+        factor = surge(self._portal.data.today, chosen.days, chosen.factor)
         delay_ms = profile.delay_ms(faults.share()) * factor
         if delay_ms > 0:
             await asyncio.sleep(delay_ms / 1000)

@@ -12,6 +12,7 @@ from portal_sandbox.app import apps_over
 from portal_sandbox.delivery import CuttableProtocol
 from portal_sandbox.keeping import StateFile
 from portal_sandbox.portal import Portal
+from portal_sandbox.script import play, read_script
 from portal_sandbox.settings import Settings
 
 _DRAIN_S = 2
@@ -26,8 +27,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve(settings: Settings) -> bool:
-    """Runs until SIGTERM or SIGINT; False when a server could not start or stopped by itself."""
+    """Runs until SIGTERM or SIGINT; False when a server could not start or stopped by itself. Raises BadScript."""
     state = Portal(settings)
+    if settings.script is not None:
+        play(read_script(settings.script), state)
     portal, control = apps_over(state)
     kept = StateFile(settings.state_file, state) if settings.state_file else None
     if kept:

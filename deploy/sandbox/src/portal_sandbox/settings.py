@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     asp_accounts: dict[str, str] = Field(default={"sandbox-asp": "sandbox-asp-secret"})
     state_file: Path | None = None
     """Where accounts, OTPs, sessions and the key pair are kept over a restart; None: they are lost with the process."""
+    script: Path | None = None
+    """A scenario script that is played at the start."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @field_validator("control_host")

@@ -24,6 +24,7 @@ from portal_sandbox.handlers.files import download
 from portal_sandbox.handshake import BAD_DATA, Handshake
 from portal_sandbox.portal import Portal
 from portal_sandbox.sessions import Dead, Session
+from portal_sandbox.spoiling import spoiled
 
 _AUTH_HEADERS = ("clientid", "client-secret", "state-cd", "ip-usr", "txn")
 _DATA_HEADERS = (*_AUTH_HEADERS, "gstin", "username", "auth-token")
@@ -188,7 +189,7 @@ class StyleA:
         return self._portal.assumptions.text("errors.token_replaced_twob" if twob else "errors.token_replaced")
 
     def _handle(self, call: Call) -> Answer:
-        return STYLE_A_ACTIONS[call.path, call.action].handler(self._portal.data, call)
+        return spoiled(call, STYLE_A_ACTIONS[call.path, call.action].handler(self._portal.data, call))
 
 
 def _read_data(exchange: Exchange, path: str, version: str, client_id: str) -> Call:

@@ -26,6 +26,7 @@ from portal_sandbox.envelope import Payload, Refusal, Reply
 from portal_sandbox.handshake import MISSING_FIELD, UNKNOWN_USER
 from portal_sandbox.portal import Portal
 from portal_sandbox.sessions import Account, Dead, OtpRefusal, Session
+from portal_sandbox.spoiling import spoiled
 
 PREFIX = "/style-b/"
 _USER_HEADERS = ("gst_username", "state_cd", "ip_address")
@@ -153,7 +154,7 @@ class StyleB:
                 return session
             if session.username != exchange.headers["gst_username"]:
                 return Refusal("RET11409")
-        answer = STYLE_B_ACTIONS[call.path].handler(self._portal.data, call)
+        answer = spoiled(call, STYLE_B_ACTIONS[call.path].handler(self._portal.data, call))
         return answer if isinstance(answer, Refusal) else (answer, exchange.headers.get("txn", ""))
 
     def _session(self, txn: str, call: Call, now_s: float) -> Session | Refusal:

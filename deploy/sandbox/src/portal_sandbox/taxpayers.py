@@ -32,6 +32,7 @@ Twob = Literal["generated", "not_generated", "previous_3b_missing", "large", "hu
 
 LARGE_PARTS = 3
 HUGE_DOCUMENTS = 50_000
+HUGE_COPIES = 100
 _NEW_FROM = date(2026, 9, 1)
 _NEW_WITHIN_DAYS = 30
 USERNAME_PREFIX = "tp"
@@ -168,6 +169,11 @@ def _by_fourteenth(gstin: str) -> Status | None:
             return Status(kind="tcs_operator")
         case _:
             return None
+
+
+def copies_of(state: Twob) -> int:
+    """How often each document of a month is told: huge books are one set many times."""
+    return HUGE_COPIES if state == "huge" else 1
 
 
 def username_of(gstin: str) -> str:

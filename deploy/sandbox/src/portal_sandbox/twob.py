@@ -17,7 +17,7 @@ from portal_sandbox.book.inward import Inward, draw_inward
 from portal_sandbox.draws import seeded
 from portal_sandbox.envelope import encode
 from portal_sandbox.periods import TWOB_DAY, Period, dashed, newest_twob, period_of
-from portal_sandbox.taxpayers import Taxpayer, Twob
+from portal_sandbox.taxpayers import Taxpayer, Twob, copies_of
 from portal_sandbox.twob_rows import HEADS, by_row, party_fields, sections_of
 
 NOT_APPLICABLE = "GTR2B-001"
@@ -78,6 +78,7 @@ def statement(
             taxpayer.gstin,
             month,
             taxpayer.documents_in_month(state, month, part_documents),
+            copies=copies_of(state),
         )
         for month in taxpayer.months_in(period)
     ]

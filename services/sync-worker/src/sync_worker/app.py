@@ -47,6 +47,8 @@ from sync_worker.portal.gsp.otp import SessionSteps
 from sync_worker.portal.gsp.portal import PortalFactory
 from sync_worker.portal.gsp.profile import load_profile
 from sync_worker.portal.gsp.store import MongoAccess, MongoOtpRequests, MongoSessions
+from sync_worker.recent_calls import RecentCalls
+from sync_worker.reporting import Reporting
 from sync_worker.settings import Settings
 from sync_worker.tenant_keys import TenantKeys
 
@@ -91,7 +93,7 @@ class WorkerService:
         self._mongo = mongo.client(settings)
         self._database = mongo.database(self._mongo, settings)
         self._producer = kafka.producer(settings)
-        self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=200)
+        self._commands = kafka.consumer(settings, WORKER_GROUP, max_poll_records=500)
         self._sessions = kafka.consumer(settings, SESSION_GROUP, max_poll_records=50)
         self._portal = GspClient(settings.portal_url, connections=settings.max_inflight + SPARE_CONNECTIONS)
         self._publisher = PartitionBatches(self._producer, topic_prefix=settings.topic_prefix)
@@ -99,6 +101,9 @@ class WorkerService:
         self._emitter = Emitter(self._publisher, self._offsets.finish)
         self._vault = TenantKeys(self._database, keys, refused=DecryptionRefused, clock_s=time.monotonic)
         self._limits = self._rate_limits()
+        self._recent = RecentCalls()
+        self._fetching = Fetching(now_ms, settings.max_inflight)
+        self._reporting = self._compose_reporting()
         self._refused_commands = self._dead_letters()
         self._lines = {settings.portal_line: self._line()}
         self._runner = self._compose_runner()
@@ -118,10 +123,21 @@ class WorkerService:
     def _dead_letters(self) -> DeadLetters:
         return DeadLetters(self._publisher, clock_ms=now_ms, count=self._count_dead_letter)
 
+    def _compose_reporting(self) -> Reporting:
+        settings = self._settings
+        return Reporting(
+            self._database,
+            self._recent,
+            instance=settings.instance_id,
+            line=settings.portal_line,
+            slots=settings.max_inflight,
+            busy=lambda: self._fetching.asking,
+            clock_s=time.monotonic,
+        )
+
     def _compose_runner(self) -> Runner:
         draw = random.Random()  # noqa: S311 - jitter and take numbers, no secrets
         sights = Sights(UnitStore(self._database), time.monotonic)
-        fetching = Fetching(now_ms, self._settings.max_inflight)
         attempts = Attempts(
             modules=self._modules,
             subjects=Subjects(ClientStore(self._database), time.monotonic),
@@ -129,7 +145,7 @@ class WorkerService:
             keeper=DatasetKeeper(self._datasets(), self._vault, _now),
             portals=PortalFactory(self._lines, MongoSessions(self._database), self._vault, _now),
             limits=self._limits,
-            fetching=fetching,
+            fetching=self._fetching,
             is_cancelled=sights.is_cancelled,
             cooldowns_s=cooldowns(self._settings.cooldowns_s),
             draw=draw,
@@ -137,7 +153,7 @@ class WorkerService:
         return Runner(
             sights=sights,
             attempts=attempts,
-            fetching=fetching,
+            fetching=self._fetching,
             emitter=self._emitter,
             refusals=self._refused_commands,
             finished=self._offsets.finish,
@@ -201,6 +217,7 @@ class WorkerService:
         self._tasks.own("announcer", self._runner.announce_started())
         self._tasks.own("commands", self._intake.run())
         self._tasks.own("sessions", self._steps.run())
+        self._tasks.own("reports", self._reporting.run())
         await self._tasks.watch()
 
     async def drain(self) -> None:
@@ -226,6 +243,9 @@ class WorkerService:
         metrics.histogram("worker_unit_seconds", module).observe(duration_ms / 1000)
         if ended.timing.calls:
             metrics.counter("worker_portal_calls_total", module).inc(ended.timing.calls)
+            now_s = time.monotonic()
+            for call in ended.calls:
+                self._recent.note(now_s, call.elapsed_ms, call.http)
         if self._telemetry.enabled:
             self._telemetry.unit_span(
                 ended.delivery.traceparent,

@@ -20,8 +20,8 @@ class Combiner(Generic[K, V]):
 
     `carry_out` gets up to `max_batch` requests and returns one answer for each, in order; what it raises reaches every
     waiter of that batch, and an answer that is an exception is raised to its own waiter only. A batch leaves at the end
-    of the current loop turn. While one is under way later requests gather for the next one, which leaves earlier only
-    when it is `worthwhile` large; at most `max_running` are under way.
+    of the current loop turn. While one is under way, and for `apart_s` after it left, later requests gather for the
+    next one, which leaves earlier only when it is `worthwhile` large; at most `max_running` are under way.
     """
 
     def __init__(
@@ -31,16 +31,20 @@ class Combiner(Generic[K, V]):
         max_batch: int,
         worthwhile: int = 64,
         max_running: int = 3,
+        apart_s: float = 0.0,
         max_waiting: int = 10_000,
     ) -> None:
         self._carry_out = carry_out
         self._max_batch = max_batch
         self._worthwhile = worthwhile
         self._max_running = max_running
+        self._apart_s = apart_s
         self._max_waiting = max_waiting
         self._waiting: deque[tuple[K, asyncio.Future[V]]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._next_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, request: K) -> V:
         """The answer to one request, or what carrying it out raised."""
@@ -60,16 +64,24 @@ class Combiner(Generic[K, V]):
 
     def _leave(self) -> None:
         self._scheduled = False
-        while self._waiting and self._may_leave():
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._may_leave(loop.time()):
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
-            task = asyncio.get_running_loop().create_task(self._answer(batch))
+            task = loop.create_task(self._answer(batch))
             self._batches.add(task)
             task.add_done_callback(self._batch_done)
+            self._next_at = loop.time() + self._apart_s
+        if self._waiting and not self._batches and self._timer is None:
+            self._timer = loop.call_at(self._next_at, self._time_is_up)
 
-    def _may_leave(self) -> bool:
-        if not self._batches:
-            return True
-        return len(self._waiting) >= self._worthwhile and len(self._batches) < self._max_running
+    def _may_leave(self, now: float) -> bool:
+        if len(self._waiting) >= self._worthwhile:
+            return len(self._batches) < self._max_running
+        return not self._batches and now >= self._next_at
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        self._leave()
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)

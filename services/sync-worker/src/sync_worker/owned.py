@@ -8,6 +8,7 @@ WRITES = (
     collections.OTP_REQUESTS,
     collections.UPSTREAMS,
     collections.UPSTREAM_OUTAGES,
+    collections.WORKER_REPORTS,
     collections.DATASETS,
     collections.DATASET_CHUNKS,
 )

@@ -41,11 +41,11 @@ class Credit:
         for index, paise in enumerate(document.amounts):
             sums[index] += paise
 
-    def join(self, other: "Credit") -> None:
+    def join(self, other: "Credit", times: int = 1) -> None:
         for place, paise in other.places():
             mine = self._sums[place]
             for index, more in enumerate(paise):
-                mine[index] += more
+                mine[index] += more * times
 
     def places(self) -> Iterable[tuple[Place, list[int]]]:
         return self._sums.items()

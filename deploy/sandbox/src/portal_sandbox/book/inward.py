@@ -55,8 +55,19 @@ def shares(count: int) -> dict[str, int]:
     return {"b2b": count - sum(others.values()), **others}
 
 
-def draw_inward(draw: random.Random, gstin: str, period: Period, count: int) -> Iterator[Inward]:
-    """`count` documents that reach the statement of the month, ordered by section and party."""
+def draw_inward(draw: random.Random, gstin: str, period: Period, count: int, *, copies: int = 1) -> Iterator[Inward]:
+    """`count` documents that reach the statement of the month, ordered by section and party.
+
+    With `copies` they are drawn once and told that many times, under other numbers: their sums are the sums of one
+    set times `copies`.
+    """
+    for made in _drawn(draw, gstin, period, count // copies):
+        yield made
+        for copy in range(1, copies):
+            yield made._replace(number=f"{made.number}-{copy}", irn=made.irn ^ copy)
+
+
+def _drawn(draw: random.Random, gstin: str, period: Period, count: int) -> Iterator[Inward]:
     bases: list[Inward] = []
     for section, size in shares(count).items():
         if section in {"cdnr", "cdnra"}:

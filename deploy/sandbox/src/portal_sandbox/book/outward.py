@@ -10,7 +10,7 @@ from portal_sandbox.book.inward import RATES, random_gstin
 from portal_sandbox.periods import Period
 from portal_sandbox.taxpayers import Taxpayer
 
-HUGE_INVOICES = 25_000
+_MANY_INVOICES = 250
 EVERYTHING = 9
 """The size of books in which every section has data."""
 _BUYER_INVOICES = 3
@@ -41,9 +41,21 @@ class Outward(NamedTuple):
     irn: int = 0
 
 
-def draw_outward(draw: random.Random, taxpayer: Taxpayer, month: Period, *, huge: bool) -> Iterator[Outward]:
-    """The month's supplies in the order of the return; nothing about nil rated supplies (see `nil_rows`)."""
-    for section, size in _sizes(draw, taxpayer, huge=huge).items():
+def draw_outward(
+    draw: random.Random, taxpayer: Taxpayer, month: Period, *, copies: int = 1, once: bool = False
+) -> Iterator[Outward]:
+    """The month's supplies in the order of the return; nothing about nil rated supplies (see `draw_nil`).
+
+    With `copies` the invoices of registered buyers are told that many times, under other numbers; `once`: one set only.
+    """
+    for made in _drawn(draw, taxpayer, month, many=copies > 1):
+        yield made
+        for copy in range(1, copies if made.section == "b2b" and not once else 1):
+            yield made._replace(number=f"{made.number}-{copy}", irn=made.irn ^ copy)
+
+
+def _drawn(draw: random.Random, taxpayer: Taxpayer, month: Period, *, many: bool) -> Iterator[Outward]:
+    for section, size in _sizes(draw, taxpayer, many=many).items():
         drawn = _AMENDED.get(section, section)
         parties = [_buyer(draw, taxpayer) for _ in range(-(-size // _BUYER_INVOICES))]
         for index in range(size):
@@ -89,13 +101,13 @@ class _Slot(NamedTuple):
     number: int
 
 
-def _sizes(draw: random.Random, taxpayer: Taxpayer, *, huge: bool) -> dict[str, int]:
+def _sizes(draw: random.Random, taxpayer: Taxpayer, *, many: bool) -> dict[str, int]:
     """Documents by section; a small firm has five sections, a large one all."""
     size = taxpayer.size
     every = int(size == EVERYTHING)
     amended = every or int(size >= 4 and draw.random() < 0.3)
     return {
-        "b2b": HUGE_INVOICES if huge else 4 + 4 * size,
+        "b2b": _MANY_INVOICES if many else 4 + 4 * size,
         "b2ba": amended,
         "b2cl": size // 3,
         "b2cla": every,

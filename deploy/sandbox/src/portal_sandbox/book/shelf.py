@@ -1,5 +1,6 @@
 """The books of all registrations: drawn when asked for, kept within limits, never stored."""
 
+import random
 from functools import partial
 from typing import NamedTuple
 
@@ -11,10 +12,10 @@ from portal_sandbox.book.supplies import Supplies, supplies_of
 from portal_sandbox.draws import seeded
 from portal_sandbox.memory import Memory
 from portal_sandbox.periods import Period
-from portal_sandbox.taxpayers import Taxpayer, Twob
+from portal_sandbox.taxpayers import Taxpayer, Twob, copies_of
 
 _DOCUMENTS_KEPT = 120_000
-_SUMS_KEPT = 50_000
+_SUMS_KEPT = 20_000
 _UNFILED_ONE_OF = 10
 
 
@@ -56,7 +57,7 @@ class Sums(NamedTuple):
 
 
 class Shelf:
-    """At most 120,000 documents and the sums of 50,000 months are kept; the rest is drawn again when needed."""
+    """At most 120,000 documents and the sums of 20,000 months are kept; the rest is drawn again when needed."""
 
     def __init__(self, seed: int, part_documents: int) -> None:
         self._seed = seed
@@ -73,26 +74,38 @@ class Shelf:
     def _drawn(self, books: Books) -> Month:
         if books.are_empty:
             return Month()
-        found, gstin, month, seed = books.taxpayer, books.taxpayer.gstin, str(books.month), self._seed
-        unfiled = seeded(seed, "unfiled", gstin, month)
-        sales, added = seeded(seed, "outward", gstin, month), seeded(seed, "added", gstin, month)
+        gstin, month = books.taxpayer.gstin, books.month
+        count, copies = self._count(books), copies_of(books.state)
         return Month(
-            tuple(
-                draw_inward(
-                    seeded(seed, "twob", gstin, month, str(books.revision)), gstin, books.month, self._count(books)
-                )
-            ),
-            tuple(draw_unfiled(unfiled, gstin, books.month, self._count(books) // _UNFILED_ONE_OF)),
-            tuple(draw_outward(sales, found, books.month, huge=books.state == "huge")),
-            draw_nil(seeded(seed, "nil", gstin, month)),
-            tuple(draw_amendments(added, found, books.month)),
-            tuple(draw_deducted(seeded(seed, "deducted", gstin, month), gstin, found.size)),
+            tuple(draw_inward(self._draw(books, "twob", str(books.revision)), gstin, month, count, copies=copies)),
+            tuple(draw_unfiled(self._draw(books, "unfiled"), gstin, month, count // _UNFILED_ONE_OF)),
+            tuple(draw_outward(self._draw(books, "outward"), books.taxpayer, month, copies=copies)),
+            draw_nil(self._draw(books, "nil")),
+            tuple(draw_amendments(self._draw(books, "added"), books.taxpayer, month)),
+            tuple(draw_deducted(self._draw(books, "deducted"), gstin, books.taxpayer.size)),
         )
 
     def _count(self, books: Books) -> int:
         return books.taxpayer.documents_in_month(books.state, books.month, self._part_documents)
 
+    def _draw(self, books: Books, purpose: str, *more: str) -> random.Random:
+        return seeded(self._seed, purpose, books.taxpayer.gstin, str(books.month), *more)
+
     def _added_up(self, books: Books) -> Sums:
-        month = self.month(books)
-        supplies = supplies_of(month.outward, month.nil).plus(supplies_of(month.added))
-        return Sums(supplies, credit_of(month.inward))
+        copies = copies_of(books.state)
+        if copies == 1 or books.are_empty:
+            month = self.month(books)
+            supplies = supplies_of(month.outward, month.nil).plus(supplies_of(month.added))
+            return Sums(supplies, credit_of(month.inward))
+        return self._multiplied(books, copies)
+
+    def _multiplied(self, books: Books, copies: int) -> Sums:
+        """Sums of a huge month from one set of its documents."""
+        sold = list(draw_outward(self._draw(books, "outward"), books.taxpayer, books.month, copies=copies, once=True))
+        added = draw_amendments(self._draw(books, "added"), books.taxpayer, books.month)
+        supplies = supplies_of((row for row in sold if row.section != "b2b"), draw_nil(self._draw(books, "nil")))
+        invoices = supplies_of(row for row in sold if row.section == "b2b").times(copies)
+        draw, count = self._draw(books, "twob", str(books.revision)), self._count(books) // copies
+        credit = Credit()
+        credit.join(credit_of(draw_inward(draw, books.taxpayer.gstin, books.month, count)), copies)
+        return Sums(supplies.plus(invoices).plus(supplies_of(added)), credit)

@@ -19,6 +19,17 @@ class Supplies(NamedTuple):
     through_operator: int = 0
     unregistered: tuple[tuple[str, Amounts], ...] = ()
 
+    def times(self, factor: int) -> "Supplies":
+        return Supplies(
+            self.taxable.times(factor),
+            self.zero_rated.times(factor),
+            self.nil * factor,
+            self.outside * factor,
+            self.by_operator.times(factor),
+            self.through_operator * factor,
+            tuple((place, amounts.times(factor)) for place, amounts in self.unregistered),
+        )
+
     def plus(self, other: "Supplies") -> "Supplies":
         places = defaultdict(Amounts, dict(self.unregistered))
         for place, amounts in other.unregistered:

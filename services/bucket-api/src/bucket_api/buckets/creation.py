@@ -22,7 +22,6 @@ from bucket_api.buckets.planning import Period, Plan
 from bucket_api.buckets.selection import Selection
 from bucket_api.buckets.store import BucketStore
 from bucket_api.refusal import FieldError, Refusal
-from bucket_api.schedules.watches import watch_until
 from bucket_api.scope import TenantScope
 from bucket_api.tenants import Encryptors
 
@@ -75,6 +74,8 @@ class Reused(Struct, frozen=True):
 
 
 Creation = Started | Replayed | Reused
+WatchUntil = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any], str, int], int | None]
+"""From columns, options, kind of origin and the time: until when what a bucket does not get yet is watched for."""
 
 
 class BucketCreation:
@@ -87,7 +88,10 @@ class BucketCreation:
         access: AccessStore,
         encryptors: Encryptors,
         now: Callable[[], datetime],
+        *,
+        watch_until: WatchUntil,
     ) -> None:
+        self._watch_until = watch_until
         self._clients = database[collections.CLIENTS.name]
         self._buckets = buckets
         self._access = access
@@ -110,6 +114,8 @@ class BucketCreation:
         admit(await self._buckets.usage(tenant, _ms(now)), total.counters[0] + total.counters[1])
         line = line_of(found_clients)
         bucket = bucket_document(tenant, start, plan, sha=sha, plan_sha=plan_sha, line=line, now_ms=_ms(now))
+        if until := self._watch_until(bucket["columns"], start.options, start.origin["kind"], _ms(now)):
+            bucket["rearm_until"] = until
         pages = paging.page_documents(plan, bucket["_id"], tenant.tenant_id, bucket["shard"])
         await self._encryptors.ensure(tenant)
         await self._buckets.write_pages(pages, _ms(now))
@@ -217,13 +223,7 @@ def bucket_document(
         "rev": 0,
         "results": [],
         "summary": summary,
-        **_watched(start, columns, now_ms),
     }
-
-
-def _watched(start: Start, columns: Sequence[Mapping[str, Any]], now_ms: int) -> dict[str, int]:
-    until = watch_until(columns, start.options, start.origin["kind"], now_ms)
-    return {"rearm_until": until, "rearm_round": -1} if until else {}
 
 
 def _ms(at: datetime) -> int:

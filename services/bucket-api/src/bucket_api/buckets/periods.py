@@ -17,10 +17,14 @@ FIRST_1A: Final = "2024-07"
 QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
 
 
+def month_at(index: int) -> str:
+    """A month by its number: twelve a year, counted from the year 0."""
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
 def month_before(year: int, month: int, months: int = 1) -> str:
     """The month that many months earlier."""
-    index = year * 12 + month - 1 - months
-    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+    return month_at(year * 12 + month - 1 - months)
 
 
 def is_quarter_end(month: str) -> bool:

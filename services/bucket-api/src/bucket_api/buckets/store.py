@@ -77,6 +77,13 @@ class BucketStore:
         """The bucket, None when this tenant has none of that id."""
         return await self._buckets.find_one(tenant.only({"_id": bucket}))
 
+    async def not_begun_before(self, tenant: TenantScope, bucket: Mapping[str, Any]) -> int:
+        """Running buckets of the same line that were started before this one and have not begun either."""
+        begun = dict.fromkeys(("summary.w", "summary.d", "summary.r"), 0)
+        running = {"active": True, "control": "RUN", "round": 0, "line_id": bucket.get("line_id")}
+        wanted = {**running, **begun, "summary.p": {"$gt": 0}, "created_at": {"$lt": bucket["created_at"]}}
+        return await self._buckets.count_documents(tenant.only(wanted))
+
     async def page(
         self, tenant: TenantScope, wanted: Mapping[str, Any], after: str | None, size: int
     ) -> tuple[list[dict[str, Any]], int, bool]:

@@ -52,8 +52,10 @@ class Wishes:
         self, tenant: TenantScope, seen: Mapping[str, Any], retry: Mapping[str, Any], deadline_ms: int
     ) -> dict[str, Any] | Literal["plan_active"] | None:
         """Begin the round after the one that was seen. An ended bucket runs again, unless its plan runs elsewhere."""
-        ended = seen["status"] != "RUNNING"
-        going = {"status": "RUNNING", "control": {"$in": ["RUN", "PAUSE"]}}
+        ended, paused = seen["status"] != "RUNNING", seen["control"] == "PAUSE"
+        going = {"status": "RUNNING", "control": seen["control"], "control_at": seen.get("control_at")}
+        if not ended and paused:  # the resume will give back the whole pause, also what lies before this retry
+            deadline_ms -= max(0, retry["at"] - seen["control_at"])
         wanted = {
             **_unused(seen, retry["key"]),
             "pages_purged_at": {"$exists": False},
@@ -69,7 +71,7 @@ class Wishes:
                 **({"control": "RUN"} if ended else {}),
             },
             "$push": {"retries": dict(retry)},
-            "$unset": dict.fromkeys(("purge_at", *(_CONTROL_FIELDS if ended else ())), ""),
+            "$unset": dict.fromkeys(("purge_at", "rearm_looked", *(_CONTROL_FIELDS if ended else ())), ""),
             "$inc": {"rev": 1},
         }
         try:

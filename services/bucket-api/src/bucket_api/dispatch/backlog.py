@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -36,7 +37,8 @@ class ActiveBucket(Struct, frozen=True):
     """A bucket that has not ended, as last read. `trace`: traceparent of the request that created it.
 
     `line`: of its tenant; `weight`: of the tenant's plan; `creator`: who started it; `open_units`: not ended when the
-    aggregator last summed them up, `flying` ones of them in flight; `deadline_at`: epoch ms.
+    aggregator last summed them up, `flying` ones of them in flight; `deadline_at`: epoch ms; `needed_by`: the day of
+    each column, empty: of none.
     """
 
     id: str
@@ -53,6 +55,7 @@ class ActiveBucket(Struct, frozen=True):
     flying: int = 0
     deadline_at: int = FAR_AWAY_MS
     round: int = 0
+    needed_by: tuple[date | None, ...] = ()
 
     @property
     def runs(self) -> bool:

@@ -22,7 +22,7 @@ class Line(Struct, frozen=True):
     """An upstream account: permitted calls a second (None: no limit known), closed until (epoch ms, 0: open).
 
     `families`: closed API families of the line, until when. `probing`: it was closed, and no call has yet shown that
-    it is well again.
+    it is well again; `probing_families`: those of which the same is true.
     """
 
     rate_per_s: float | None = None
@@ -30,6 +30,7 @@ class Line(Struct, frozen=True):
     id: str = DEFAULT_LINE
     families: Mapping[str, int] = {}
     probing: bool = False
+    probing_families: frozenset[str] = frozenset()
 
     def is_closed(self, now_ms: int) -> bool:
         """Whether the line takes no calls now."""
@@ -44,9 +45,7 @@ class Want(Struct, frozen=True):
 
 
 def line_window(line: Line, mean_call_s: float, without_rate: int) -> int:
-    """Units in flight on a line: what it can do in a mean call plus `QUEUE_S`; few while it is being probed."""
-    if line.probing:
-        return LEAST_WINDOW
+    """Units in flight on a line: what it can do in a mean call plus `QUEUE_S`."""
     if line.rate_per_s is None:
         return without_rate
     return int(line.rate_per_s * (mean_call_s + QUEUE_S))

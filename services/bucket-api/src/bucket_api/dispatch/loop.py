@@ -20,7 +20,7 @@ from bucket_api.dispatch.messages import PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.shares import Load, Meter, Owner, Share, shares
 from bucket_api.dispatch.standing import Standing, standing_of
-from bucket_api.dispatch.takes import PageImage, WaitingUnit, take
+from bucket_api.dispatch.takes import PageImage, WaitingUnit
 from bucket_api.dispatch.turns import Demand, Grant, Offer, Rotation, path_of
 from bucket_api.dispatch.urgency import urgent_columns
 
@@ -198,9 +198,8 @@ class Dispatcher:
         grants = self._rotation.grants(demands)
         if not grants:
             return Tick(again=False)
-        images = await self._images_of(grants)
-        takes = [self._take(grant, image, now_ms) for grant, image in zip(grants, images, strict=True)]
-        batches = [batch for batch in takes if batch is not None]
+        pairs = zip(grants, await self._images_of(grants), strict=True)
+        batches = [batch for pair in pairs if (batch := self._take(*pair, now_ms)) is not None]
         known, self._known = self._known, 0
         if not batches:
             return Tick(again=True, known=known)
@@ -241,10 +240,11 @@ class Dispatcher:
                 offers.setdefault(owner, []).extend(offered)
         if running and closed == running:
             return None
-        return [
+        demands = [
             Demand(tenant, allowed[tenant, line].room, offered, allowed[tenant, line].weight, line)
             for (tenant, line), offered in offers.items()
         ]
+        return self._gates.throttled(demands)
 
     def _live(self, bucket: str, now_ms: int, page: int) -> int:
         return self._memory.live((bucket, page), now_ms)
@@ -274,8 +274,7 @@ class Dispatcher:
             backlog.next_due(grant.page, None)
             return None
         only = backlog.first_columns if grant.urgent else None
-        closed = self._gates.closed_columns(bucket.line, bucket.columns, now_ms)
-        taken = take(image, self._memory.held(key), grant.units, now_ms, closed=closed, only=only)
+        taken = self._gates.take(bucket, image, self._memory.held(key), grant.units, now_ms, only=only)
         self._rotation.settle(grant, len(taken.units))
         self._known += taken.known
         again_at = taken.next_due
@@ -284,6 +283,7 @@ class Dispatcher:
             expires_at = self._memory.note(key, image.view.v, attempts, now_ms)
             again_at = min(again_at or expires_at, expires_at)
             self._meter.add(_owner(bucket), len(taken.units), now_ms)
+            self._gates.sent(bucket, taken.units, now_ms)
         if again_at is None or again_at > now_ms:
             backlog.put_off(grant.page, again_at, gated=taken.gated, first=only is not None)
         return PageBatch(bucket, grant.page, image.clients, taken.units) if taken.units else None

@@ -1,13 +1,21 @@
 """What the dispatcher reads from MongoDB. Everything is read with majority: what is dispatched must not roll back."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
-from sync_contracts.collections import BUCKET_PAGES, BUCKETS, LINE_SHARES, PAGE_VIEW, TENANTS, UPSTREAMS
+from sync_contracts.collections import (
+    BUCKET_PAGES,
+    BUCKETS,
+    CALENDAR_DAYS,
+    LINE_SHARES,
+    PAGE_VIEW,
+    TENANTS,
+    UPSTREAMS,
+)
 from sync_contracts.documents import LineShareDocument
 from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import page_id
@@ -15,6 +23,7 @@ from sync_contracts.pages import page_id
 from bucket_api.dispatch.backlog import ActiveBucket, Column, PageView
 from bucket_api.dispatch.fairness import Line
 from bucket_api.dispatch.takes import PageImage, column_order, image_from, view_from
+from bucket_api.schedules.calendar import Calendar, Event
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
@@ -26,10 +35,11 @@ _VIEW_FIELDS: Final = ("b", "p", "v", "cp", "cw", "cd", "cr", "due")
 _VIEW_INDEX: Final = [(field, 1) for field in PAGE_VIEW]
 
 
+USUAL: Final = Calendar()
 LEAST_WEIGHT: Final = 0.01
 MOST_WEIGHT: Final = 100.0
-WEIGHTS_EVERY: Final = 20
-"""Readings of the buckets, two a second, between two readings of the weights."""
+TENANTS_EVERY: Final = 20
+"""Readings of the buckets, two a second, between two readings of what is known of their tenants."""
 
 
 class StoreUnavailable(ConnectionError):
@@ -41,14 +51,16 @@ class StoreUnavailable(ConnectionError):
 class DispatchStore:
     """Buckets, page views and pages. The database is opened with majority concerns by the composition root.
 
-    The weights of tenants are read now and then, and at once for a tenant not yet known.
+    Weights of tenants, and days that they have moved, are read now and then, and at once for a tenant not yet known.
     """
 
     def __init__(self, database: Database) -> None:
         self._weights: dict[str, float] = {}
-        self._until_weights = 0
+        self._calendars: dict[str, Calendar] = {}
+        self._until_tenants = 0
         self._buckets = database[BUCKETS.name]
         self._tenants = database[TENANTS.name]
+        self._days = database[CALENDAR_DAYS.name]
         self._pages = database[BUCKET_PAGES.name]
         self._upstreams = database[UPSTREAMS.name]
 
@@ -56,8 +68,11 @@ class DispatchStore:
         """All buckets that have not ended, of all shards."""
         running = {"active": True, "shard": {"$gte": 0}, "status": "RUNNING"}
         documents = await _all(self._buckets.find(running, dict.fromkeys(_BUCKET_FIELDS, 1)))
-        weights = await self._weights_of({document["tenant_id"] for document in documents})
-        return [bucket_from(document, weights[document["tenant_id"]]) for document in documents]
+        await self._know({document["tenant_id"] for document in documents})
+        return [
+            bucket_from(document, self._weights[tenant], self._calendars.get(tenant, USUAL))
+            for tenant, document in ((document["tenant_id"], document) for document in documents)
+        ]
 
     async def lines(self) -> list[Line]:
         """The upstream accounts with their rates and gates."""
@@ -78,14 +93,17 @@ class DispatchStore:
         ids = [page_id(bucket.id, page) for bucket, page in wanted]
         return [image_from(page, orders[page["b"]]) for page in await _all(self._pages.find({"_id": {"$in": ids}}))]
 
-    async def _weights_of(self, tenants: set[str]) -> Mapping[str, float]:
-        self._until_weights -= 1
-        if self._until_weights < 0 or tenants - self._weights.keys():
-            wanted = {"_id": {"$in": sorted(tenants)}}
-            found = await _all(self._tenants.find(wanted, {"weight": 1}))
-            self._weights = dict.fromkeys(tenants, 1.0) | {each["_id"]: weight_from(each) for each in found}
-            self._until_weights = WEIGHTS_EVERY
-        return self._weights
+    async def _know(self, tenants: set[str]) -> None:
+        """Read weights and moved days of these tenants when it is time."""
+        self._until_tenants -= 1
+        if self._until_tenants >= 0 and not tenants - self._weights.keys():
+            return
+        names = sorted(tenants)
+        found = await _all(self._tenants.find({"_id": {"$in": names}}, {"weight": 1}))
+        moved = await _all(self._days.find({"tenant_id": {"$in": names}, "on": {"$ne": None}}))
+        self._weights = dict.fromkeys(tenants, 1.0) | {each["_id"]: weight_from(each) for each in found}
+        self._calendars = calendars_from(moved)
+        self._until_tenants = TENANTS_EVERY
 
 
 class ShareStore:
@@ -112,14 +130,23 @@ def weight_from(document: Mapping[str, Any]) -> float:
     return min(max(float(document.get("weight") or 1), LEAST_WEIGHT), MOST_WEIGHT)
 
 
-def bucket_from(document: Mapping[str, Any], weight: float) -> ActiveBucket:
+def calendars_from(moved: Iterable[Mapping[str, Any]]) -> dict[str, Calendar]:
+    """The calendars of tenants with moved days, by tenant."""
+    days: dict[str, dict[tuple[Event, str], date]] = {}
+    for day in moved:
+        days.setdefault(day["tenant_id"], {})[day["event"], day["period"]] = date.fromisoformat(day["on"])
+    return {tenant: Calendar(each) for tenant, each in days.items()}
+
+
+def bucket_from(document: Mapping[str, Any], weight: float, calendar: Calendar = USUAL) -> ActiveBucket:
     """The part of a bucket document that dispatch needs."""
+    columns = tuple(Column(column["module"], column["period"]) for column in document["columns"])
     return ActiveBucket(
         id=document["_id"],
         tenant=document["tenant_id"],
         shard=document["shard"],
         control=document["control"],
-        columns=tuple(Column(column["module"], column["period"]) for column in document["columns"]),
+        columns=columns,
         n_pages=document["n_pages"],
         trace=document.get("trace"),
         line=document.get("line_id", DEFAULT_LINE),
@@ -129,6 +156,7 @@ def bucket_from(document: Mapping[str, Any], weight: float) -> ActiveBucket:
         flying=document["summary"]["d"] + document["summary"]["r"],
         deadline_at=document["deadline_at"],
         round=document["round"],
+        needed_by=tuple(calendar.needed_by(column.module, column.period) for column in columns),
     )
 
 
@@ -145,6 +173,9 @@ def line_from(document: Mapping[str, Any]) -> Line:
             if family.get("closed_until")
         },
         probing=document.get("reason") is not None,
+        probing_families=frozenset(
+            name for name, family in document.get("families", {}).items() if family.get("reason") is not None
+        ),
     )
 
 

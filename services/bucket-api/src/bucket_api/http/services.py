@@ -34,6 +34,7 @@ from bucket_api.schedules.hand import StartByHand
 from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import milliseconds
 from bucket_api.schedules.stores import Stores
+from bucket_api.schedules.watches import watch_until
 from bucket_api.tenants import Encryptors, TenantKeys
 from bucket_api.upstreams.store import UpstreamStore
 
@@ -82,7 +83,8 @@ def services_over(
     left_units, standings = LeftUnits(database), Standings(database, AccessStore(database), now, cooldowns_s)
     clients, access, buckets = ClientStore(database), AccessStore(database), BucketStore(database)
     encryptors, wishes = Encryptors(database, keys), Wishes(database)
-    creation, stores = BucketCreation(database, buckets, access, encryptors, now), Stores.over(database, buckets)
+    creation = BucketCreation(database, buckets, access, encryptors, now, watch_until=watch_until)
+    stores = Stores.over(database, buckets)
     return Services(
         clients=clients,
         imports=ClientImports(database, clients, access, encryptors, now),

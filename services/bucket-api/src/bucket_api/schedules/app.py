@@ -26,6 +26,7 @@ from bucket_api.schedules.running import ScheduleRuns
 from bucket_api.schedules.schedule import moment
 from bucket_api.schedules.stores import Stores
 from bucket_api.schedules.ticking import run_scheduler
+from bucket_api.schedules.watches import watch_until
 from bucket_api.tenants import Encryptors, TenantKeys
 
 SERVICE = "bucket-api scheduler"
@@ -49,7 +50,8 @@ NEEDED = (
 def scheduler_over(database: mongo.Database, keys: TenantKeys) -> Scheduler:
     """The scheduler over a database, by the clock of this machine."""
     buckets, access = BucketStore(database), AccessStore(database)
-    creation = BucketCreation(database, buckets, access, Encryptors(database, keys), lambda: moment(now_ms()))
+    encryptors = Encryptors(database, keys)
+    creation = BucketCreation(database, buckets, access, encryptors, lambda: moment(now_ms()), watch_until=watch_until)
     stores, holding = Stores.over(database, buckets), Holding(now_ms)
     return Scheduler(
         stores,

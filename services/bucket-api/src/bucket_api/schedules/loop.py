@@ -68,6 +68,7 @@ class Scheduler:
         asked = await self._rearming.ask()
         if self._is_time("windows", WINDOWS_EVERY_MS):
             await self._stores.watches.close_windows(self._now_ms())
+            await self._stores.streaks.forget_unused()
         return Tick(advanced, asked, released, self._holding.failed - failed)
 
     async def _advance(self) -> int:

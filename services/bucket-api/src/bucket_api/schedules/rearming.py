@@ -63,22 +63,24 @@ class Rearming:
         calendar = await self._calendars.of(tenant)
         columns = [n for n, column in enumerate(bucket["columns"]) if watches.event_of(column)]
         pages = await self._pages(tenant, bucket["_id"]) if columns else []
-        for column in columns:
-            if missing := watches.not_yet(pages, column):
-                await self._watch(tenant, bucket, column, missing, calendar)
-        await self._watches.looked_at(tenant, bucket["_id"], bucket["round"])
+        missing = {column: clients for column in columns if (clients := watches.not_yet(pages, column))}
+        stored = [await self._watch(tenant, bucket, *each, calendar) for each in missing.items()]
+        if all(stored):
+            await self._watches.looked_at(tenant, bucket["_id"], bucket["round"])
 
     async def _watch(
         self, tenant: TenantScope, bucket: dict[str, Any], column: int, missing: list[str], calendar: Calendar
-    ) -> None:
-        """A later round adds to the watch of an earlier one."""
+    ) -> bool:
+        """A later round adds to the watch of an earlier one; False when somebody changed that meanwhile."""
         watch = _watch_of(bucket, column, missing, calendar)
         if await self._watches.insert(tenant, watch):
             log.info("watching for %d clients", len(missing), extra={"action": "watch", "bucket": bucket["_id"]})
-            return
+            return True
         known = await self._watches.get(tenant, watch.id)
-        if known and known.round < watch.round and known.state != "asking":
-            await self._watches.save(tenant, known, replace(watch, tries=known.tries, rev=known.rev + 1))
+        if known is None:
+            return False
+        both = watches.joined(known, watch)
+        return both is None or await self._watches.save(tenant, known, both)
 
     async def _ask_again(self, watch: Watch) -> None:
         """Create the bucket of the try, unless the window is over or everything is there."""
@@ -113,11 +115,11 @@ class Rearming:
         """After a try: ask for the rest on the next day, unless nothing is left or the window is over."""
         tenant = TenantScope(watch.tenant_id)
         bucket = await self._buckets.get(tenant, watch.asked or "")
-        if bucket is None or bucket["status"] == "CANCELLED":
+        unasked = bucket is None or bucket["status"] == "CANCELLED"
+        if unasked and not watch.also:
             await self._save(tenant, watch, state="ended")
             return
-        column = _column_of(bucket, watch)
-        missing = watches.still_missing(await self._pages(tenant, bucket["_id"]), column) if column is not None else []
+        missing = watches.left_after(watch, [] if bucket is None or unasked else await self._missing(bucket, watch))
         event = watches.event_of({"module": watch.module, "period": watch.period})
         if not missing or event is None:
             await self._save(tenant, watch, state="done", clients=())
@@ -125,7 +127,14 @@ class Rearming:
         calendar, now_ms = await self._calendars.of(tenant), self._now_ms()
         next_at = watches.next_try(watch.id, calendar, event, watch.period, now_ms)
         state: WatchState = "watching" if next_at <= watch.until else "ended"
-        await self._save(tenant, watch, state=state, clients=tuple(missing), next_at=next_at)
+        await self._save(tenant, watch, state=state, clients=missing, also=(), next_at=next_at)
+
+    async def _missing(self, bucket: dict[str, Any], watch: Watch) -> list[str]:
+        """Whom the try's bucket did not get."""
+        column = _column_of(bucket, watch)
+        if column is None:
+            return []
+        return watches.still_missing(await self._pages(TenantScope(watch.tenant_id), bucket["_id"]), column)
 
     async def _pages(self, tenant: TenantScope, bucket: str) -> list[Page]:
         return [page_from(page) async for page in self._buckets.pages(tenant, bucket)]

@@ -14,7 +14,15 @@ from bucket_api.buckets.creation import BucketCreation, Replayed, Reused
 from bucket_api.refusal import ProblemCode, Refusal
 from bucket_api.schedules import decisions, streaks, wish
 from bucket_api.schedules.decisions import Decision
-from bucket_api.schedules.schedule import KEPT_OCCURRENCES, Occurrence, Pending, Running, Schedule
+from bucket_api.schedules.schedule import (
+    KEPT_OCCURRENCES,
+    KEPT_TOLD,
+    Occurrence,
+    Pending,
+    Running,
+    Schedule,
+    Told,
+)
 from bucket_api.schedules.store import tenant_of
 from bucket_api.schedules.stores import Stores
 
@@ -71,22 +79,26 @@ class ScheduleRuns:
         bucket = await self._buckets.get(tenant, running.bucket)
         if bucket is not None and bucket["status"] == "RUNNING":
             return schedule, True
+        told: list[Told] = []
         if bucket is not None and "pages_purged_at" not in bucket:
-            await self._count(schedule, running, bucket)
-        return await self._save(schedule, replace(schedule, running=None)), False
+            told = await self._count(schedule, running, bucket)
+        settled = replace(schedule, running=None, told=[*schedule.told, *told][-KEPT_TOLD:])
+        return await self._save(schedule, settled), False
 
-    async def _count(self, schedule: Schedule, running: Running, bucket: dict[str, Any]) -> None:
+    async def _count(self, schedule: Schedule, running: Running, bucket: dict[str, Any]) -> list[Told]:
+        """Rows of failures after this run; what people are to be told of it."""
         tenant = tenant_of(schedule)
         known = await self._streaks.of(tenant, schedule.id)
         modules = [column["module"] for column in bucket["columns"]]
         pages = [page_from(page) async for page in self._buckets.pages(tenant, running.bucket)]
         told = streaks.outcomes(pages, modules)
-        after = streaks.after_run(known, told, running.run, int(bucket["results"][-1]["at"]))
+        ended_at = int(bucket["results"][-1]["at"])
+        after = streaks.after_run(known, told, running.run, ended_at)
         await self._streaks.save(tenant, schedule.id, after, known)
-        for state in ("warned", "suspended"):
-            fresh = [p for p, s in after.items() if s.state == state and (p not in known or known[p].state != state)]
-            if fresh:
-                log.warning("%d client modules %s", len(fresh), state, extra={"action": state, "schedule": schedule.id})
+        fresh = streaks.newly(known, after)
+        for state, places in fresh.items():
+            log.warning("%d client modules %s", places, state, extra={"action": state, "schedule": schedule.id})
+        return [Told(ended_at, state, places, running.bucket) for state, places in fresh.items()]
 
     async def _create(self, schedule: Schedule, *, at_once: bool = False) -> Schedule | None:
         """The bucket of the pending slot. A repetition meets the same bucket by its key.

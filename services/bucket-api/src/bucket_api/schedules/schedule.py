@@ -15,6 +15,7 @@ Missed = Literal["coalesce", "skip"]
 Overlap = Literal["skip", "attach"]
 OccurrenceState = Literal["started", "coalesced", "skipped"]
 KEPT_OCCURRENCES: Final = 100
+KEPT_TOLD: Final = 20
 MOST_SCHEDULES: Final = 200
 T = TypeVar("T")
 
@@ -51,6 +52,15 @@ class Running(Struct, frozen=True):
     run: int
 
 
+class Told(Struct, frozen=True):
+    """What a run has brought for the people of a schedule: client modules that are newly warned of or left out."""
+
+    at: int
+    state: Literal["warned", "suspended"]
+    places: int
+    bucket_id: str
+
+
 class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`schedules`. `passed`: the newest slot that was handled; `rev` grows with each change, `etag` with people's only.
 
@@ -80,6 +90,7 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     running: Running | None = None
     last_bucket_id: str | None = None
     occurrences: list[Occurrence] = []
+    told: list[Told] = []
 
     @property
     def zone(self) -> ZoneInfo:

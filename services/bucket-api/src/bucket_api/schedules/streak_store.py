@@ -100,6 +100,19 @@ class StreakStore:
         found = await self._datasets.aggregate([{"$match": query}, newest]).to_list(None)
         return {(document["_id"]["client"], document["_id"]["module"]): document["at"] for document in found}
 
+    async def forget_unused(self) -> int:
+        """Delete rows of schedules of all tenants that are not there any more; of how many schedules.
+
+        A run that ends while its schedule is deleted counts its results afterwards.
+        """
+        named: dict[str, Any] = {"$group": {"_id": {"tenant": "$tenant_id", "schedule": "$schedule"}}}
+        known = {"from": collections.SCHEDULES.name, "localField": "_id.schedule", "foreignField": "_id", "as": "known"}
+        unused: list[dict[str, Any]] = [named, {"$lookup": known}, {"$match": {"known": []}}, {"$limit": BATCH}]
+        found = await self._streaks.aggregate(unused).to_list(None)
+        for document in found:
+            await self.forget(TenantScope(document["_id"]["tenant"]), document["_id"]["schedule"])
+        return len(found)
+
     async def forget(self, tenant: TenantScope, schedule: str) -> None:
         """Delete the rows of a schedule."""
         await self._streaks.delete_many(tenant.only({"schedule": schedule}))

@@ -76,6 +76,16 @@ def after_run(
     return {place: streak for place, streak in after.items() if streak is not None and streak is not known.get(place)}
 
 
+def newly(known: Mapping[Place, Streak], after: Mapping[Place, Streak]) -> dict[Literal["warned", "suspended"], int]:
+    """How many client modules a run brought into these states."""
+    found: dict[Literal["warned", "suspended"], int] = {}
+    for place, streak in after.items():
+        before = known.get(place)
+        if streak.state in ("warned", "suspended") and (before is None or before.state != streak.state):
+            found[streak.state] = found.get(streak.state, 0) + 1
+    return found
+
+
 def _state(n: int, lasted_ms: int) -> StreakState:
     if n >= SUSPEND_AFTER[0] and lasted_ms >= SUSPEND_AFTER[1]:
         return "suspended"

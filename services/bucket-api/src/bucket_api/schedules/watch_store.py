@@ -25,7 +25,7 @@ _FIELDS: Final = ("tenant_id", "columns", "round", "created_by", "origin.by_name
 
 
 class WatchStore:
-    """`rearm_watches`, and of `buckets` the fields `linked`, `rearm_until` and `rearm_round`."""
+    """`rearm_watches`, and of `buckets` the fields `linked`, `rearm_until` and `rearm_looked`."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         self._watches = database[collections.REARM_WATCHES.name]
@@ -34,20 +34,20 @@ class WatchStore:
 
     async def ended_buckets(self, now_ms: int, limit: int, held: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Buckets of all tenants with an ended round that was not looked at, inside their window."""
-        unseen = {"$expr": {"$lt": ["$rearm_round", "$round"]}, "_id": {"$nin": list(held)}}
-        query = {"rearm_until": {"$gt": now_ms}, "status": {"$in": list(_ENDED)}, **unseen}
+        unseen = {"rearm_looked": None, "_id": {"$nin": list(held)}}
+        query = {**unseen, "status": {"$in": list(_ENDED)}, "rearm_until": {"$gt": now_ms}}
         return await self._buckets.find(query, dict.fromkeys(_FIELDS, 1)).limit(limit).to_list(limit)
 
     async def looked_at(self, tenant: TenantScope, bucket: str, round_: int) -> None:
-        """This round of the bucket needs no further look."""
-        wanted = tenant.only({"_id": bucket, "rearm_round": {"$lt": round_}})
-        await self._buckets.update_one(wanted, {"$set": {"rearm_round": round_}})
+        """This round of the bucket needs no further look; a retry begins one that does."""
+        wanted = tenant.only({"_id": bucket, "round": round_, "rearm_until": {"$exists": True}})
+        await self._buckets.update_one(wanted, {"$set": {"rearm_looked": True}})
 
     async def close_windows(self, now_ms: int) -> int:
         """Take buckets whose window is over out of the index."""
         found = self._buckets.find({"rearm_until": {"$lte": now_ms}}, {"_id": 1}).limit(BATCH)
         ids = [bucket["_id"] async for bucket in found]
-        change = {"$unset": {"rearm_until": "", "rearm_round": ""}}
+        change = {"$unset": {"rearm_until": "", "rearm_looked": ""}}
         return (await self._buckets.update_many({"_id": {"$in": ids}}, change)).modified_count if ids else 0
 
     async def link(self, tenant: TenantScope, bucket: str, other: str) -> None:

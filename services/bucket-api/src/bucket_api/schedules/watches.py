@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 from sync_contracts.catalogue import MODULES
 from sync_contracts.outcomes import HUMAN_GATED, Code
 from sync_contracts.pages import Page
@@ -38,7 +39,8 @@ WatchState = Literal["watching", "asking", "done", "ended"]
 class Watch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`rearm_watches`, id `bucket:column`. `clients`: who is missing; `until`: end of the window; times in ms.
 
-    `day`: the day of the newest try; `asked`: its bucket; `round`: of the bucket that is watched.
+    `day`: the day of the newest try; `asked`: its bucket; `round`: of the bucket that is watched; `also`: who came to
+    be missing by a later round while a try was on its way.
     """
 
     id: str = field(name="_id")
@@ -58,6 +60,7 @@ class Watch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tries: int = 0
     day: str | None = None
     asked: str | None = None
+    also: tuple[str, ...] = ()
     rev: int
 
 
@@ -92,6 +95,24 @@ def next_try(watch_id: str, calendar: Calendar, event: Event, period: str, after
     published = midnight(calendar.day(event, period).on) + VISIBLE_AFTER
     first = milliseconds(published) + spread_s(watch_id, SPREAD_S) * 1000
     return first if first > after else first + ((after + LEAST_WAIT_MS - first) // DAY_MS + 1) * DAY_MS
+
+
+def joined(known: Watch, found: Watch) -> Watch | None:
+    """A watch after a later round of its bucket; None where nothing changes. A try on its way is waited for."""
+    if known.round >= found.round:
+        return None
+    if known.state == "asking":
+        return replace(known, round=found.round, also=_together(known.also, found.clients), rev=known.rev + 1)
+    return replace(found, tries=known.tries, rev=known.rev + 1)
+
+
+def left_after(known: Watch, missing: Sequence[str]) -> tuple[str, ...]:
+    """Whom to ask for after a try that did not get these."""
+    return _together(missing, known.also)
+
+
+def _together(some: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*some, *others)))
 
 
 def day_of(at_ms: int) -> str:

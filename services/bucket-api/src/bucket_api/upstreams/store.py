@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from sync_contracts.collections import LINE_SHARES, UPSTREAM_OUTAGES, UPSTREAMS
+from sync_contracts.collections import LINE_SHARES, UPSTREAM_OUTAGES, UPSTREAMS, WORKER_REPORTS
 from sync_contracts.documents import LINE_SHARE_FRESH_S
 
 from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
+from bucket_api.upstreams.reports import FRESH_S, LineReport, line_report
 from bucket_api.upstreams.windows import MOST_OF_A_LINE, MaintenanceWindow
 
 MOST_OUTAGES: Final = 500
@@ -23,6 +24,7 @@ class UpstreamStore:
         self._upstreams = database[UPSTREAMS.name]
         self._outages = database[UPSTREAM_OUTAGES.name]
         self._shares = database[LINE_SHARES.name]
+        self._reports = database[WORKER_REPORTS.name]
 
     async def lines(self) -> list[dict[str, Any]]:
         """All lines."""
@@ -38,6 +40,13 @@ class UpstreamStore:
         fresh = {"at": {"$gt": now - timedelta(seconds=LINE_SHARE_FRESH_S)}}
         found = await self._shares.find(tenant.only(fresh)).to_list(None)
         return {share["line_id"]: share for share in found}
+
+    async def reports(self, now: datetime) -> dict[str, LineReport]:
+        """What the workers that live have told, by line."""
+        found: dict[str, list[Document]] = {}
+        async for report in self._reports.find({"at": {"$gt": now - timedelta(seconds=FRESH_S)}}):
+            found.setdefault(report["line_id"], []).append(report)
+        return {line: line_report(each) for line, each in found.items()}
 
     async def set_limit(self, line_id: str, family: str | None, limit_per_s: float, *, by: str) -> bool:
         """A new limit of the line or of one family, at once also its rate; what is tolerated at once goes with it.

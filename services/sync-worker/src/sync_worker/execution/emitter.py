@@ -18,7 +18,7 @@ from sync_worker.publishing import Outgoing, Publisher, publish_until_known
 MAX_BATCH: Final = 1_000
 MAX_WAITING: Final = 4_000
 ENOUGH_RECORDS: Final = 200
-LINGER_S: Final = 0.01
+LINGER_S: Final = 0.03
 """Wait of a small batch for more: no unit waits for it, and a request to Kafka costs as much as a hundred records."""
 _HEADERS: Final = (("content-type", b"application/json"), ("schema", events.SCHEMA.encode()))
 

@@ -57,6 +57,7 @@ class Fetching:
         self._ready: Turns[_Job[Any]] = Turns()
         self._places: set[asyncio.Task[None]] = set()
         self._quiet: dict[Delivery, int] = {}
+        self._asking = 0
 
     async def run(self, delivery: Delivery, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` returns or raises; it begins when there is a place. Cancelled, it takes the work with it."""
@@ -72,6 +73,11 @@ class Fetching:
             else:
                 job.place.cancel()
             raise
+
+    @property
+    def asking(self) -> int:
+        """How many units ask the portal, or wait for a permit to."""
+        return self._asking
 
     def run_for(self, ms: int) -> list[Delivery]:
         """Those that have run for so long and were not told of before."""
@@ -100,7 +106,9 @@ class Fetching:
             if place is None or job.answer.done():
                 continue
             self._quiet[job.delivery] = self._clock_ms()
+            self._asking += 1
             try:
                 await job.carry_out(place)
             finally:
+                self._asking -= 1
                 self._quiet.pop(job.delivery, None)

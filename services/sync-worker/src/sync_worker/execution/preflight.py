@@ -98,16 +98,17 @@ def locate(page: PageImage | None, command: Command) -> Unit | Forged:
 
 
 def judge(command: Command, unit: Unit | Forged, bucket: BucketView | None) -> Preflight:
-    """What is to be done with a command."""
+    """What is to be done with a command. AHEAD: what was read is older than the command, or the command is forged."""
     if isinstance(unit, Forged):
         return unit
     if round_of(command.attempt) < round_of(unit.a):
         return Drop("later-round")
-    if unit.terminal:
+    # A primary that was deposed a moment ago may still show the end of the round before.
+    if unit.terminal and not is_ahead(unit, command.attempt):
         return Drop("ended")
     if bucket is None or not _belongs(command, bucket):
         return Forged(DeadLetterReason.UNKNOWN_UNIT)
-    if is_ahead(unit, command.attempt):
+    if is_ahead(unit, command.attempt) or not knows_round(bucket, command.attempt):
         return Forged(DeadLetterReason.AHEAD)
     return Cancel() if bucket.control == "CANCEL" else Go(unit, bucket)
 

@@ -43,6 +43,7 @@ class Reads(Protocol):
     async def client_of_page(self, page: str, ci: int) -> Document | None: ...
     async def newest_page(self, page: str) -> Document | None: ...
     async def buckets(self, ids: Sequence[str]) -> dict[str, Document]: ...
+    async def newest_bucket(self, bucket: str) -> Document | None: ...
 
 
 class Sights:
@@ -72,7 +73,7 @@ class Sights:
         view = self._fresh_bucket(command)
         if view is None:
             view = await self._controls.ask(command)
-        return view is not None and view.control == "CANCEL"
+        return view is not None and knows_round(view, command.attempt) and view.control == "CANCEL"
 
     def _fresh_bucket(self, command: Command, age_s: float = BUCKET_AGE_S) -> BucketView | None:
         view = self._buckets.get(command.bucket)
@@ -92,12 +93,15 @@ class Sights:
     async def _judge(self, command: Command, page: PageImage | None) -> Preflight:
         bucket = self._buckets.get(command.bucket)
         verdict = judge(command, locate(page, command), bucket)
-        if verdict != Forged(DeadLetterReason.AHEAD):
-            return verdict
-        page_key = page_id(command.bucket, command.page)
-        document = await self._reads.newest_page(page_key)
-        newest = image_from(document, self._clock_s()) if document else None
-        return judge(command, locate(newest, command), bucket)
+        return await self._judge_anew(command) if verdict == Forged(DeadLetterReason.AHEAD) else verdict
+
+    async def _judge_anew(self, command: Command) -> Preflight:
+        """By what the primary can prove to be the newest: a majority read may come from one that was deposed."""
+        page = await self._reads.newest_page(page_id(command.bucket, command.page))
+        bucket = await self._reads.newest_bucket(command.bucket)
+        now_s = self._clock_s()
+        image = image_from(page, now_s) if page else None
+        return judge(command, locate(image, command), view_from(bucket, now_s) if bucket else None)
 
     async def _read_pages(self, commands: Sequence[Command]) -> dict[str, PageImage]:
         read_at = self._clock_s()

@@ -26,6 +26,7 @@ class UnitStore:
         self._pages = database.get_collection(BUCKET_PAGES.name, codec_options=DECODED_WHEN_READ)
         self._newest_pages = database.get_collection(BUCKET_PAGES.name, read_concern=ReadConcern("linearizable"))
         self._buckets = database[BUCKETS.name]
+        self._newest_buckets = database.get_collection(BUCKETS.name, read_concern=ReadConcern("linearizable"))
 
     async def pages(self, ids: Sequence[str]) -> dict[str, Document]:
         """Whole pages by id, in as many finds of 32 pages as needed."""
@@ -45,6 +46,10 @@ class UnitStore:
     async def buckets(self, ids: Collection[str]) -> dict[str, Document]:
         """Control, round and columns of buckets by id."""
         return await _by_id(self._buckets, ids, _BUCKET_FIELDS)
+
+    async def newest_bucket(self, bucket: str) -> Document | None:
+        """The same of one bucket as the primary can prove it to be now (linearizable)."""
+        return await until_answered(lambda: self._newest_buckets.find_one({"_id": bucket}, _BUCKET_FIELDS))
 
 
 class ClientStore:

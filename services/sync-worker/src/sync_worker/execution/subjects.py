@@ -14,6 +14,9 @@ from sync_worker.durable import Document
 AGE_S: Final = 2.0
 KEPT: Final = 2_000
 MAX_BATCH: Final = 200
+WORTHWHILE: Final = 100
+APART_S: Final = 0.04
+"""Clients are read in advance of the calls, so that a batch may wait for more; one that comes alone never does."""
 
 Key = tuple[str, str]
 
@@ -40,7 +43,9 @@ class Subjects:
         self._reads = reads
         self._clock_s = clock_s
         self._known: OrderedDict[Key, Subject] = OrderedDict()
-        self._combiner: Combiner[Key, Subject | None] = Combiner(self._read_all, max_batch=MAX_BATCH)
+        self._combiner: Combiner[Key, Subject | None] = Combiner(
+            self._read_all, max_batch=MAX_BATCH, worthwhile=WORTHWHILE, apart_s=APART_S
+        )
 
     async def of(self, tenant: str, client: str) -> Subject | None:
         """The client, None when the tenant has none of this id."""

@@ -24,7 +24,7 @@ class IntakeLimits(Struct, frozen=True):
 
     max_inflight: int = 64
     buffered: int = 2_000
-    poll_records: int = 200
+    poll_records: int = 500
     poll_ms: int = 200
     paused_poll_ms: int = 20
     drain_s: float = 25.0

@@ -6,6 +6,7 @@ out, no connection); whatever else the portal answers shows that it is there.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
@@ -38,6 +39,8 @@ class Rules(Struct, frozen=True):
     first_ms: int = 60_000
     most_ms: int = 900_000
     probe_ms: int = 10_000
+    again_ms: int = 300_000
+    """A gate that closes again so soon after it opened stays closed for twice as long as before."""
 
 
 class Seen(Struct, frozen=True):
@@ -75,6 +78,17 @@ def to_close(upstream: Mapping[str, Any], family: str, rules: Rules) -> list[str
     if win and "reason" not in upstream and _is_outage(win, rules) and len(win["families"]) >= LINE_FAMILIES:
         found.append(None)
     return found
+
+
+def closing_ms(gate: Mapping[str, Any], for_ms: int, rules: Rules, now: datetime) -> int:
+    """How long a gate closes for errors: longer each time when it has opened only just before.
+
+    At the very share of errors that closes it, a probe often enough meets an answer.
+    """
+    opened_at, last_ms = gate.get("opened_at"), gate.get("last_ms")
+    if opened_at is None or last_ms is None or now - opened_at >= timedelta(milliseconds=rules.again_ms):
+        return for_ms
+    return max(for_ms, longer_ms(last_ms, rules))
 
 
 def longer_ms(closed_ms: int, rules: Rules) -> int:

@@ -10,7 +10,7 @@ from pymongo.write_concern import WriteConcern
 from sync_contracts.collections import UPSTREAM_OUTAGES, UPSTREAMS
 
 from sync_worker.durable import Database, Document, until_answered
-from sync_worker.limits.breaker import Rules, Seen
+from sync_worker.limits.breaker import ERRORS, Rules, Seen
 from sync_worker.limits.budget import LEAST_RATE_PER_S, LOWERING, LineRate
 from sync_worker.limits.leasing import lease_update
 
@@ -66,14 +66,15 @@ class Upstreams:
     ) -> Document | None:
         """Close a gate. One that is closed already stays as it is (None); with `longer` it is kept closed longer."""
         path = _path(family)
-        until = {"$add": ["$$NOW", for_ms]}
+        lasts: Any = self._longer_again(path, for_ms) if reason == ERRORS else for_ms
+        until = {"$add": ["$$NOW", lasts]}
         later = {"$max": [f"${path}closed_until", until]} if longer else until
         wanted = {"_id": line, **({} if longer else {f"{path}reason": {"$exists": False}})}
         changes = {
             "closed_until": later,
             "reason": {"$ifNull": [f"${path}reason", reason]},
             "since": {"$ifNull": [f"${path}since", "$$NOW"]},
-            "closed_ms": {"$ifNull": [f"${path}closed_ms", for_ms]},
+            "closed_ms": {"$ifNull": [f"${path}closed_ms", lasts]},
         }
         change = [{"$set": {f"{path}{k}": v for k, v in changes.items()}}]
         after = await self._changed(wanted, change, ReturnDocument.AFTER)
@@ -93,10 +94,18 @@ class Upstreams:
             ]
             await self._changed(wanted, stages, ReturnDocument.AFTER)
             return
-        gone: list[Document] = [{"$unset": [f"{path}{name}" for name in (*_GATE, "win")]}]
+        kept = {f"{path}opened_at": "$$NOW", f"{path}last_ms": f"${path}closed_ms"}
+        gone: list[Document] = [{"$set": kept}, {"$unset": [f"{path}{name}" for name in (*_GATE, "win")]}]
         before = await self._changed(wanted, gone, ReturnDocument.BEFORE)
         if before is not None:
             await self._note_opened(line, family, _gate(before, family))
+
+    def _longer_again(self, path: str, for_ms: int) -> Any:
+        """`breaker.closing_ms` on the server's clock."""
+        again = {"$subtract": ["$$NOW", self._rules.again_ms]}
+        soon = {"$gt": [{"$ifNull": [f"${path}opened_at", again]}, again]}
+        twice = {"$min": [{"$multiply": [{"$ifNull": [f"${path}last_ms", 0]}, 2]}, self._rules.most_ms]}
+        return {"$cond": [soon, {"$max": [for_ms, twice]}, for_ms]}
 
     async def _changed(self, wanted: Document, change: list[dict[str, Any]], which: bool) -> Document | None:
         found: Document | None = await until_answered(

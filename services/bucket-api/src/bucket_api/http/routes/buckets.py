@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
+from sync_contracts.lines import DEFAULT_LINE
 
-from bucket_api.buckets.counters import current, from_views
+from bucket_api.buckets.counters import Reading, current, from_views
 from bucket_api.buckets.creation import Creation, Replayed, Reused, Start, Started
+from bucket_api.buckets.outlook import Outlook, outlook
 from bucket_api.http.auth import BucketsRead, BucketsWrite
 from bucket_api.http.etags import unless_known
 from bucket_api.http.paging import cursor
-from bucket_api.http.schemas.buckets import BucketAnswer, Buckets, bucket_answer
+from bucket_api.http.schemas.buckets import BucketAnswer, Buckets, bucket_answer, with_outlook
 from bucket_api.http.schemas.kinds import instant, rfc3339
 from bucket_api.http.schemas.plans import BucketBody
 from bucket_api.http.services import App, Key, PageSize, PageToken, Services, TraceOf
@@ -78,7 +80,15 @@ async def get_bucket(
     recount = fresh and "pages_purged_at" not in bucket
     reading = from_views(await app.buckets.views(caller.tenant, bucket_id), _ms(app)) if recount else current(bucket)
     response.headers["etag"] = unless_known(if_none_match, f'"{reading.version}.{bucket["rev"]}"')
-    return bucket_answer(bucket, reading)
+    return with_outlook(bucket_answer(bucket, reading), await _outlook(app, caller.tenant, bucket, reading))
+
+
+async def _outlook(app: Services, tenant: TenantScope, bucket: dict[str, Any], reading: Reading) -> Outlook:
+    name, now = bucket.get("line_id", DEFAULT_LINE), app.now()
+    line = await app.upstreams.line(name) if bucket["status"] == "RUNNING" else None
+    share = (await app.upstreams.shares(tenant, now)).get(name) if line else None
+    ahead = 0 if reading.totals["s"] else await app.buckets.not_begun_before(tenant, bucket)
+    return outlook(bucket, reading, line=line, share=share, ahead=ahead, now_ms=_ms(app))
 
 
 async def found_bucket(app: Services, tenant: TenantScope, bucket_id: str) -> dict[str, Any]:

@@ -33,7 +33,8 @@ async def list_upstreams(caller: UpstreamsRead, app: App) -> Upstreams:
     """All lines, with this firm's part of them. Other firms are only counted."""
     shares, now = await app.upstreams.shares(caller.tenant, app.now()), app.now()
     lines = [line_standing(document, now) for document in await app.upstreams.lines()]
-    return Upstreams(items=[upstream_answer(line, shares.get(line.id)) for line in lines])
+    reports = await app.upstreams.reports(now)
+    return Upstreams(items=[upstream_answer(line, shares.get(line.id), reports.get(line.id)) for line in lines])
 
 
 @router.get("/upstreams/{line_id}")
@@ -102,5 +103,5 @@ async def _told(app: Services, tenant: TenantScope, line_id: str) -> Upstream:
     document, now = await app.upstreams.line(line_id), app.now()
     if document is None:
         raise not_found()
-    shares = await app.upstreams.shares(tenant, now)
-    return upstream_answer(line_standing(document, now), shares.get(line_id))
+    shares, reports = await app.upstreams.shares(tenant, now), await app.upstreams.reports(now)
+    return upstream_answer(line_standing(document, now), shares.get(line_id), reports.get(line_id))

@@ -1,12 +1,14 @@
 """The bucket as it is told."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sync_contracts.buckets import UserStatus
 from sync_contracts.units import DISPLAY_STATES
 
 from bucket_api.buckets.counters import Reading, counters, current, from_result, status_of, told, verdict_of
+from bucket_api.buckets.outlook import Limit, Outlook, Unknown
 from bucket_api.buckets.runs import runs_of
 from bucket_api.http.schemas.counters import CountersAnswer, counters_answer
 from bucket_api.http.schemas.kinds import Answer, Instant, ListOf, Person, instant, person
@@ -45,11 +47,31 @@ class ControlAnswer(Answer):
     reason: str | None
 
 
+class EtaAnswer(Answer):
+    """When the bucket will have ended, about. `from`: if nothing but the rate of the line held it up; `to`: at the pace
+    of its newest run so far. `confidence`: null, it is not measured.
+    """
+
+    soonest: Annotated[Instant, Field(serialization_alias="from")]
+    latest: Annotated[Instant, Field(serialization_alias="to")]
+    limited_by: Limit
+    confidence: float | None = None
+
+
+class QueueAnswer(Answer):
+    """Where a bucket stands that has not begun, about: among those of its firm. `starts_in_s`: null, nobody knows."""
+
+    position: int
+    starts_in_s: int | None
+    limited_by: Limit
+
+
 class BucketAnswer(Answer):
     """A bucket. `version` only grows; `as_of` is the time of the numbers.
 
     `origin` names the schedule that started it, or the bucket that it asks again for. `linked`: buckets that asked
-    again for what was not there in this one, or the one that this asks again for.
+    again for what was not there in this one, or the one that this asks again for. `eta`, `queue`: of a single bucket
+    only; `eta_unknown` says why there is none.
     """
 
     id: str
@@ -80,6 +102,9 @@ class BucketAnswer(Answer):
     cancel: ControlAnswer | None
     trace_id: str | None
     details_purged_at: Instant | None
+    eta: EtaAnswer | None = None
+    eta_unknown: Unknown | Literal["not_asked"] | None = "not_asked"
+    queue: QueueAnswer | None = None
 
 
 Buckets = ListOf[BucketAnswer]
@@ -123,6 +148,16 @@ def bucket_answer(bucket: Mapping[str, Any], reading: Reading | None = None) -> 
         trace_id=bucket["trace"].split("-")[1] if bucket.get("trace") else None,
         details_purged_at=instant(bucket["pages_purged_at"]) if "pages_purged_at" in bucket else None,
     )
+
+
+def with_outlook(answer: BucketAnswer, outlook: Outlook) -> BucketAnswer:
+    """The bucket with what it waits for."""
+    eta = None
+    if outlook.from_ms is not None and outlook.to_ms is not None:
+        eta = EtaAnswer(soonest=instant(outlook.from_ms), latest=instant(outlook.to_ms), limited_by=outlook.limited_by)
+    place = outlook.queue
+    queue = place and QueueAnswer(position=place.position, starts_in_s=place.starts_in_s, limited_by=place.limited_by)
+    return answer.model_copy(update={"eta": eta, "eta_unknown": outlook.unknown, "queue": queue})
 
 
 def column_answers(bucket: Mapping[str, Any]) -> list[ColumnAnswer]:

@@ -88,8 +88,17 @@ class NextAnswer(Answer):
     spread_s: int
 
 
+class ToldAnswer(Answer):
+    """What a run has brought: client modules that are warned of, or left out from then on. `bucket_id`: of the run."""
+
+    at: Instant
+    state: Literal["warned", "suspended"]
+    client_modules: int
+    bucket_id: str
+
+
 class ScheduleAnswer(Answer):
-    """A schedule. `suspended_clients`: clients with a module that it leaves out."""
+    """A schedule. `suspended_clients`: clients with a module that it leaves out; `told`: the newest twenty changes."""
 
     id: str
     name: str
@@ -103,6 +112,7 @@ class ScheduleAnswer(Answer):
     next: NextAnswer | None
     last_bucket_id: str | None
     suspended_clients: int
+    told: list[ToldAnswer]
     created_at: Instant
     created_by: Person
 
@@ -159,6 +169,10 @@ def schedule_answer(schedule: Schedule, suspended: int) -> ScheduleAnswer:
         next=next_answer(schedule, schedule.slot) if schedule.enabled and schedule.slot is not None else None,
         last_bucket_id=schedule.last_bucket_id,
         suspended_clients=suspended,
+        told=[
+            ToldAnswer(at=instant(one.at), state=one.state, client_modules=one.places, bucket_id=one.bucket_id)
+            for one in reversed(schedule.told)
+        ],
         created_at=instant(schedule.created_at),
         created_by=person(schedule.created_by, schedule.created_by_name),
     )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 from sync_contracts.catalogue import ApiFamily
 
 from bucket_api.http.schemas.kinds import Answer, Body, Instant
+from bucket_api.upstreams.reports import LineReport, line_report
 from bucket_api.upstreams.standing import Breaker, FamilyStanding, LineStanding, State
 from bucket_api.upstreams.windows import MaintenanceWindow
 
@@ -44,11 +45,28 @@ class Family(Answer):
     rate: Rate | None
 
 
+class Percentiles(Answer):
+    """Milliseconds that half of the calls took at most, and 95 of 100; about, by classes that grow by a fifth."""
+
+    p50: int
+    p95: int
+
+
+class Capacity(Answer):
+    """Workers that live, and units that ask the portal of those that could at the same time."""
+
+    workers: int
+    busy: int
+    slots: int
+
+
 class Upstream(Answer):
     """One line. `simulated`: what comes over it is made up.
 
     `breaker` closed: calls go through; `since`, `closed_until`, `reason`: while it is not up. `error_ratio`: of the
-    calls of the last half minute. `your_share`, `tenants_active`, `units_waiting`: of this firm and line while the firm
+    calls of the last half minute. `error_ratio_5m` (no answer, or a status of 500 and more) and `latency_ms`: of the
+    calls of units in the last five minutes, null without a call. `capacity`: no workers, when none has said that it
+    lives. `your_share`, `tenants_active`, `units_waiting`: of this firm and line while the firm
     has running buckets.
     """
 
@@ -62,6 +80,9 @@ class Upstream(Answer):
     reason: LineReason | None
     rate: Rate
     error_ratio: float | None
+    error_ratio_5m: float | None
+    latency_ms: Percentiles | None
+    capacity: Capacity
     families: list[Family]
     your_share: float | None
     tenants_active: int | None
@@ -133,9 +154,9 @@ class Windows(Answer):
     items: list[Window]
 
 
-def upstream_answer(line: LineStanding, share: Mapping[str, Any] | None) -> Upstream:
+def upstream_answer(line: LineStanding, share: Mapping[str, Any] | None, report: LineReport | None) -> Upstream:
     """A line as its users see it."""
-    told = share or {}
+    told, seen = share or {}, report or line_report(())
     return Upstream(
         id=line.id,
         name=line.name,
@@ -147,6 +168,9 @@ def upstream_answer(line: LineStanding, share: Mapping[str, Any] | None) -> Upst
         reason=_reason(line.gate.reason),
         rate=_rate(line.rate_per_s, line.limit_per_s),
         error_ratio=None if line.error_ratio is None else round(line.error_ratio, 4),
+        error_ratio_5m=None if seen.error_ratio is None else round(seen.error_ratio, 4),
+        latency_ms=Percentiles(p50=seen.latency.p50, p95=seen.latency.p95) if seen.latency else None,
+        capacity=Capacity(workers=seen.capacity.workers, busy=seen.capacity.busy, slots=seen.capacity.slots),
         families=[_family(family, line.limit_per_s) for family in line.families],
         your_share=told.get("measured"),
         tenants_active=told.get("tenants_active"),

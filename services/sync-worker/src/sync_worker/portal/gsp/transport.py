@@ -14,7 +14,9 @@ lost. What may be asked once only (an OTP) is never repeated for that."""
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
-    """Sends each request once and as it is; answers are as they come, with their bodies still encoded.
+    """Sends each request once and as it is; its body is in memory. Bodies of answers come as streams, and opened.
+
+    They are opened by and by: the library stops reading while what it has opened waits to be taken.
 
     `connections`: requests under way at most; later ones wait. Only connecting has a deadline here, of 5 s. Raises
     `httpx.TransportError`, whose text is the name of a class and nothing that was sent.
@@ -31,10 +33,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
             request.method,
             URL(str(request.url), encoded=True),
             headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
-            data=await request.aread() or None,
+            data=request.read() or None,
             allow_redirects=False,
         )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+        headers = [header for header in answer.raw_headers if header[0].lower() != b"content-encoding"]
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -47,7 +50,6 @@ class PooledTransport(httpx.AsyncBaseTransport):
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_S),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
             trust_env=False,
             middlewares=(_once,),
         )
@@ -60,12 +62,17 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
         try:
-            async for chunk in self._answer.content.iter_any():
-                yield chunk
+            chunk = await self._answer.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError(type(error).__name__) from error
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         self._answer.release()
