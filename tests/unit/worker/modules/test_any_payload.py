@@ -9,6 +9,7 @@ import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sync_worker.modules.gstr2a import SECTIONS
 from sync_worker.modules.port import (
     Answer,
     Call,
@@ -17,12 +18,14 @@ from sync_worker.modules.port import (
     Incomplete,
     Link,
     Observed,
+    Previous,
     Refusal,
     Request,
     Unchanged,
 )
 from sync_worker.modules.registry import gst_modules
 
+from tests.support.as_previous import as_previous
 from tests.support.kept_parts import MemoryParts
 from tests.support.scripted_portal import ScriptedPortal
 
@@ -70,7 +73,7 @@ SHAPES: dict[str, Any] = {
     "gstr1.section": SECTION,
     "gstr1a.summary": SUMMARY,
     "gstr1a.section": SECTION,
-    "gstr2a.section": SECTION,
+    "gstr2a.section": {**SECTION, **{name.lower(): SECTION["b2b"] for name in SECTIONS}},
     "gstr3b.summary": {**RETURN, "sup_details": {"osup_det": {"txval": 1}}, "itc_elg": {"itc_avl": [{"ty": "IMPG"}]}},
     "gstr3b.auto_populated": {"r3bautopop": {"liabitc": {**RETURN, "elgitc": {}}, "error": []}},
     "ledgers.cash": LEDGER,
@@ -117,8 +120,12 @@ def _places(value: Any) -> Any:
 @settings(deadline=None, max_examples=150)
 @given(spoil=st.integers(0, 10_000), value=VALUES)
 async def test_a_module_always_ends_with_a_result(name: str, spoil: int, value: object) -> None:
-    request = Request(GSTIN, "regular", PERIODS[name], datetime(2026, 11, 24, tzinfo=UTC), None, "-,b2b|1|T")
-    result = await gst_modules()[name].sync(request, SpoiledPortal(spoil, value), MemoryParts())
+    now, module = datetime(2026, 11, 24, tzinfo=UTC), gst_modules()[name]
+    fresh = Request(GSTIN, "regular", PERIODS[name], now, None)
+    before = as_previous(await module.sync(fresh, SpoiledPortal(0, None), MemoryParts()))
+    previous = Previous("another", before.rows, now, before.load) if spoil % 2 else None
+    request = Request(GSTIN, "regular", PERIODS[name], now, previous, "-,b2b|1|T")
+    result = await module.sync(request, SpoiledPortal(spoil, value), MemoryParts())
     assert isinstance(result, Fetched | Unchanged | Observed | Incomplete | Refusal)
     if isinstance(result, Fetched):
         bson.encode({"sections": result.sections, "totals": result.totals, "marker": result.marker})

@@ -60,7 +60,7 @@ class Outward:
             return Incomplete(Code.INTEGRITY_MISMATCH)
         previous = request.previous
         if previous is not None and previous.marker == summary.marker:
-            return Unchanged(previous.rows, CHECKED)
+            return Unchanged(previous.rows, CHECKED_IDENTITY)
         return await self._sections(request, period, summary, portal, parts)
 
     async def _sections(

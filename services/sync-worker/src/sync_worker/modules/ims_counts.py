@@ -9,7 +9,6 @@ from msgspec import Struct
 from sync_worker.modules.assumptions import IMS_REREAD_DAYS
 from sync_worker.modules.canonical import Malformed, amount, canonical, table
 from sync_worker.modules.portal_names import digest_of
-from sync_worker.modules.records import tally_of
 from sync_worker.modules.sections import Announced, identified
 
 SECTIONS: Final[tuple[str, ...]] = ("B2B", "B2BA", "B2BCN", "B2BCNA", "B2BDN", "B2BDNA", "ECOM", "ECOMA")
@@ -40,7 +39,6 @@ def documents_of(section: str, payload: object, gstin: str) -> Any:
     body = identified(payload, gstin=gstin)
     if not isinstance(body.get(section.lower()), list):
         raise Malformed("the answer holds another section")
-    tally_of(body[section.lower()])
     return body[section.lower()]
 
 

@@ -118,7 +118,7 @@ def _amount_of(line: Mapping[str, Any]) -> Decimal:
 
 
 def _check(line: Mapping[str, Any], span: Span) -> None:
-    if line.get("tr_typ") not in {"Dr", "Cr"}:
+    if line.get("tr_typ") not in ("Dr", "Cr"):
         raise Malformed("a line is neither debit nor credit")
     day = day_of(text(line.get("dt"), "dt"))
     if day is None or not span.first <= day.isoformat() <= span.last:

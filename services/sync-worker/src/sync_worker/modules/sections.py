@@ -51,7 +51,7 @@ def file_token(payload: object) -> FileToken | None:
     token, est = payload["token"], payload.get("est")
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARS or not _is_word(token):
         raise Malformed("a file's token is no short word")
-    minutes = None if est in {None, ""} else int(amount(est))
+    minutes = None if est in (None, "") else int(amount(est))
     return FileToken(token, None if minutes is None else min(max(minutes, 0), 24 * 60))
 
 
