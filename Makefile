@@ -51,8 +51,8 @@ fmt: setup ## Format, and mend what can be mended by itself
 	$(bin)/ruff format
 	$(bin)/ruff check --fix
 
-simulate: setup ## Run the real code under seeded faults (SEEDS=2000 FIRST=1); prints how to repeat a failing seed
-	$(bin)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1)
+simulate: setup ## Run the real code under seeded faults (SEEDS=2000 FIRST=1 PROCESSES=2); prints how to repeat a failing seed
+	$(bin)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1) --processes $(or $(PROCESSES),1)
 
 mutants: setup ## Remove each guard and see who notices (GUARDS="no_cas sel_local" BUDGET_S=300)
 	$(bin)/python -m tests.mutants $(GUARDS) --budget-s $(or $(BUDGET_S),300)

@@ -67,8 +67,12 @@ def test_f16_a1_a_retry_runs_exactly_the_eligible_units_and_no_other_unit_calls_
     again = mended.practice.units(mended.bucket_id, module="gstr2b", state="done")
     assert sum(unit["run"] == 2 for unit in again) == BROKEN
     results = list(mended.practice.api.pages(f"/v1/buckets/{mended.bucket_id}/actions/{mended.action['id']}/results"))
-    assert {(result["state"], result["run"]) for result in results} == {("done", 2)}
-    assert {result["client_id"] for result in results} == {mended.practice.ids[c.gstin] for c in mended.broken}
+    taken = [result for result in results if result["eligible"]]
+    assert {(result["state"], result["run"]) for result in taken} == {("done", 2)}
+    assert {result["client_id"] for result in taken} == {mended.practice.ids[c.gstin] for c in mended.broken}
+    left = {result["client_id"]: result["ineligible_code"] for result in results if not result["eligible"]}
+    waiting = (mended.without_session, mended.without_access)
+    assert left == {mended.practice.ids[client.gstin]: "action_outstanding" for client in waiting}
 
 
 def test_f16_a1_the_action_says_what_came_of_it(mended: Mended) -> None:

@@ -7,8 +7,11 @@ import pytest
 from bucket_api.buckets import creation
 from bucket_api.buckets.creation import Replayed
 from bucket_api.buckets.janitor import Janitor
+from bucket_api.buckets.store import BucketStore
 from bucket_api.refusal import Refusal
+from bucket_api.scope import TenantScope
 from pymongo import UpdateOne
+from pymongo.read_concern import ReadConcern
 from sync_contracts.buckets import bucket_id
 from sync_contracts.sessions import SessionCommand
 from sync_worker.durable import until_answered
@@ -38,6 +41,20 @@ def compare_id(patch: Patch) -> None:
         return Replayed(bucket, reused=key != bucket["idem_key"])
 
     patch.setattr(creation, "replayed", judged)
+
+
+def lookup_local(patch: Patch) -> None:
+    """The bucket of a key is looked up as the primary has it."""
+    original = BucketStore.by_key
+
+    async def by_key(self: BucketStore, tenant: TenantScope, key: str) -> dict[str, Any] | None:
+        durable, self._buckets = self._buckets, self._buckets.with_options(read_concern=ReadConcern("local"))
+        try:
+            return await original(self, tenant, key)
+        finally:
+            self._buckets = durable
+
+    patch.setattr(BucketStore, "by_key", by_key)
 
 
 def janitor_blind_delete(patch: Patch) -> None:

@@ -9,7 +9,8 @@ import pytest
 from msgspec import Struct
 
 from tests.mutants.table import Mutant
-from tests.simulation.run import simulate
+from tests.simulation.creating import simulate_creations
+from tests.simulation.run import Outcome, Run
 from tests.simulation.shape import shape_of
 
 
@@ -29,7 +30,8 @@ class PatchMisfit(Exception):
 
 def hunt(mutant: Mutant, budget_s: float, first: int = 1) -> Noticed | None:
     """None: nobody noticed within the budget."""
-    return _by_tests(mutant, budget_s) if mutant.tests else _by_simulation(mutant, budget_s, first)
+    found = _by_simulation(mutant, budget_s, first) if mutant.is_simulated else None
+    return found or (_by_tests(mutant, budget_s) if mutant.tests else None)
 
 
 def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | None:
@@ -40,8 +42,9 @@ def _by_simulation(mutant: Mutant, budget_s: float, first: int) -> Noticed | Non
             if mutant.kinds and shape_of(seed).kind not in mutant.kinds:
                 seed += 1
                 continue
-            outcome = simulate(seed)
-            if misfits := [death for death in outcome.deaths if _MISFIT.search(death)]:
+            outcome = Run(seed).outcome() if mutant.where == "buckets" else simulate_creations(seed)
+            deaths = outcome.deaths if isinstance(outcome, Outcome) else []
+            if misfits := [death for death in deaths if _MISFIT.search(death)]:
                 raise PatchMisfit(f"{mutant.name}: {misfits[0]}")
             if outcome.violations:
                 return Noticed(f"seed {seed}: {outcome.violations[0]}", time.process_time() - began)

@@ -1,10 +1,11 @@
 """Which guard is removed by which patch, and which tier has to notice."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.mutants import aggregator, dispatcher, elsewhere, worker
 from tests.simulation.shape import Kind
@@ -13,7 +14,6 @@ Removal = Callable[[pytest.MonkeyPatch], None]
 
 
 KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
-    "sweep_stale": ("narrow",),
     "sel_stale": ("narrow",),
     "fence_no_by": ("narrow", "forked"),
     "client_value": ("narrow", "forked"),
@@ -26,14 +26,16 @@ KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
 
 class Mutant(Struct, frozen=True):
     """A removal. `tests`: what has to fail, run by pytest; empty: the simulation has to find a broken promise.
+    With `kinds` as well the simulation looks first: the windows are narrow and move with every change of the product.
 
-    `kinds`: the only runs that can; empty: all.
+    `where`: what is simulated: buckets that run, or their creation. `kinds`: the only runs that can; empty: all.
     """
 
     name: str
     remove: Removal
     guard: str
     tests: tuple[str, ...] = ()
+    where: Literal["buckets", "creations"] = "buckets"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -41,9 +43,14 @@ class Mutant(Struct, frozen=True):
         return KINDS.get(self.name, ())
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether seeds are looked through, before the tests if there are any."""
+        return not self.tests or bool(self.kinds)
+
+    @property
     def tier(self) -> str:
         """The folder of what notices."""
-        return "/".join(self.tests[0].split("/")[1:-1]) if self.tests else "simulation"
+        return "simulation" if self.is_simulated else "/".join(self.tests[0].split("/")[1:-1])
 
 
 def _mutant(remove: Removal, *tests: str) -> Mutant:
@@ -79,7 +86,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "reopen_same",
         "reopen_plus_one",
         "reopen_last_selection",
-        "sel_local",
         "sel_stale",
     ),
     *_of(
@@ -98,7 +104,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "worker_commit_max",
         "emit_before_store",
         "no_data_fence",
-        "superseded_no_barrier",
         "drop_superseded",
         "worker_stale_control",
         "fence_local",
@@ -107,8 +112,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "client_value",
         "reset_latest",
     ),
+    _mutant(aggregator.sel_local, "tests/simulation/test_what_only_a_primary_has.py"),
+    _mutant(worker.superseded_no_barrier, "tests/simulation/test_what_only_a_primary_has.py"),
     _mutant(aggregator.sweep_stale, "tests/unit/aggregator/test_simulated_bucket.py"),
     _mutant(aggregator.sel_early, "tests/unit/aggregator/test_simulated_bucket.py"),
+    replace(_mutant(elsewhere.lookup_local), where="creations"),
     _mutant(elsewhere.id_without_plan, "tests/stores/api/test_creation.py"),
     _mutant(elsewhere.compare_id, "tests/stores/api/test_creation.py"),
     _mutant(elsewhere.janitor_blind_delete, "tests/stores/api/test_janitor.py"),

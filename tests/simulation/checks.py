@@ -179,6 +179,8 @@ class Checks:
             self._sim.broken(f"I2 {what}: an attempt went back")
         if now.s == "C" and self._cancelled_round.get(address[0], -1) < round_of(now.a):
             self._sim.broken(f"I10 {what}: nobody cancelled round {round_of(now.a)}")
+        if now.e == Code.DEADLINE_PASSED and now.s == "F":
+            self._sim.guards["unit failed by the deadline of its bucket"] += 1
         if now.terminal:
             self._unit_ended(address, was, now)
 

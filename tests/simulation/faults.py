@@ -8,6 +8,7 @@ from typing import Final
 
 from sync_contracts.topics import COMMANDS, EVENTS
 
+from tests.simulation.betrayal import Betrayal
 from tests.simulation.checks import BY_FAULT, Checks
 from tests.simulation.log import Stored
 from tests.simulation.network import SERVICES, Process
@@ -18,8 +19,6 @@ MOST_GARBAGE: Final = 4
 SKEW_MS: Final = 90_000
 DEPOSED_S: Final = 10.0
 """Longest time until a primary that a majority has left knows it: the time of an election."""
-STALLED_S: Final = 14.0
-"""Longer than a client waits for a majority."""
 
 
 Act = Callable[[], Awaitable[None]]
@@ -36,6 +35,7 @@ class Faults:
         self._stopped: list[Process] = []
         self._garbage = 0
         self._kinds = self._chosen()
+        self._worst = Betrayal(world, self._rng, self._stop)
         self._betrayal: asyncio.Task[None] | None = None
 
     def _chosen(self) -> list[tuple[Act, int]]:
@@ -106,9 +106,7 @@ class Faults:
         """SIGSTOP, often for longer than the group believes in the member, then CONT."""
         if process := self._one([one for one in self._world.alive() if not one.stopped]):
             self._count(f"pause {process.role}")
-            self._world.stop(process)
-            self._stopped.append(process)
-            self._sim.loop.in_world(self._rng.choice((0.5, 5.0, 30.0)) * self._rng.random(), self._wake, process)
+            self._stop(process, self._rng.choice((0.5, 5.0, 30.0)) * self._rng.random())
 
     async def zombie(self) -> None:
         """A member goes on with partitions that its group has given to others."""
@@ -157,19 +155,15 @@ class Faults:
             self._betrayal = asyncio.create_task(self._betray())
 
     async def _betray(self) -> None:
-        self._world.replica.stall(STALLED_S)
-        seen = await self._world.replica.sighting(self._rng.choice((1.0, STALLED_S)))
-        if seen is None:
-            return
-        await asyncio.sleep(self._rng.choice((0.0, 0.004, 0.05, 0.5)) * self._rng.random())
-        writer = self._world.processes.get(seen.by)
-        if writer is not None and writer.alive and not writer.stopped and self._rng.random() < 0.6:
-            self._world.stop(writer)
-            self._stopped.append(writer)
-            self._sim.loop.in_world(self._rng.random() * 20.0, self._wake, writer)
-        away_s = self._rng.choice((0.0, 0.0, 1.0)) * self._rng.random()
-        self._sim.faults["write rolled back"] += self._world.replica.fail_over(rolls_back=True, away_s=away_s)
-        self._count("fail-over after a sighting")
+        taken_back = await self._worst.wait_and_betray()
+        if taken_back is not None:
+            self._count("fail-over after a sighting")
+            self._sim.faults["write rolled back"] += taken_back
+
+    def _stop(self, process: Process, seconds: float) -> None:
+        self._world.stop(process)
+        self._stopped.append(process)
+        self._sim.loop.in_world(seconds, self._wake, process)
 
     async def partition(self) -> None:
         """A process cannot reach a server for a while; what it asks has its effect or not."""

@@ -111,7 +111,7 @@ class Primary:
 
     def catch_up(self) -> None:
         """A majority gets everything at once."""
-        self._replicated(self.optime)
+        self._replicated(self.optime, at_once=True)
 
     def resign(self) -> None:
         """Nobody who waits here gets what he waits for."""
@@ -142,12 +142,13 @@ class Primary:
     def _append(self, collection: str, document_id: Any, after: Document | None, by: str) -> None:
         self.optime += 1
         self._pending.append(Change(self.optime, collection, document_id, after, by))
-        lag_s = self._sim.rng.random() * 2 * LAG_S
-        stalled_s = max(0.0, self._stalled_until - self._sim.loop.time())
-        self._sim.loop.in_world(stalled_s + lag_s, self._replicated, self.optime)
+        self._sim.loop.in_world(self._sim.rng.random() * 2 * LAG_S, self._replicated, self.optime)
 
-    def _replicated(self, optime: int) -> None:
+    def _replicated(self, optime: int, *, at_once: bool = False) -> None:
         if self._is_cut_off:
+            return
+        if (left_s := self._stalled_until - self._sim.loop.time()) > 0 and not at_once:
+            self._sim.loop.in_world(left_s + LAG_S, self._replicated, optime)
             return
         while self._pending and self._pending[0].optime <= optime:
             self._commit(self._pending.popleft())

@@ -6,7 +6,7 @@ written to it.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from tests.simulation.documents import Document
@@ -74,12 +74,12 @@ class Replica:
             self._sim.faults["write to a deposed primary"] += old.unreplicated
             old.resign()
 
-    async def sighting(self, within_s: float) -> Change | None:
-        """The next write that somebody acts on before a majority has it; None if nobody does within the time."""
+    async def sighting(self, within_s: float, fits: Callable[[Change], bool]) -> Change | None:
+        """The next such write that somebody acts on before a majority has it; None if nobody does within the time."""
         seen: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
 
         def first(change: Change) -> None:
-            if not seen.done():
+            if not seen.done() and fits(change):
                 seen.set_result(change)
 
         self._sighted.append(first)

@@ -6,8 +6,10 @@ from collections import Counter
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.simulation.checks import Checks, is_terminal
+from tests.simulation.creating import simulate_creations
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Stuck
 from tests.simulation.portal import QUIET
@@ -153,5 +155,13 @@ class Run:
 
 
 def simulate(seed: int) -> Outcome:
-    """The outcome of a seed."""
-    return Run(seed).outcome()
+    """The outcome of a seed: of running buckets, and of starting them."""
+    outcome, starts = Run(seed).outcome(), simulate_creations(seed)
+    return replace(
+        outcome,
+        violations=outcome.violations + starts.violations,
+        faults=outcome.faults + starts.faults,
+        guards=outcome.guards + starts.guards,
+        digest=outcome.digest + starts.digest,
+        recent=outcome.recent if outcome.violations else list(starts.recent),
+    )

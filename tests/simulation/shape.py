@@ -37,6 +37,8 @@ HARSH: Final = Moods(
 OPEN: Final = Moods({OutcomeClass.TRANSIENT: 0.1, OutcomeClass.OTP_REQUIRED: 0.15}, slow=0.2, slow_s=8.0, changes=0.9)
 """Most calls bring data, and it is nearly always other data than before."""
 BORN_MS: Final = int(EPOCH_S * 1000)
+SOON_MS: Final = 12_000
+"""A bucket whose deadline passes in the midst of the faults."""
 ROLES: Final = ("dispatcher", "aggregator", "worker")
 
 Kind = Literal["quiet", "wide", "narrow", "forked"]
@@ -77,16 +79,18 @@ class Shape(Struct, frozen=True):
 
 
 def shape_of(seed: int) -> Shape:
-    """One run in ten is quiet, a third of the others may lose records, more than half have users who act."""
+    """One run in ten is quiet; of the others a third loses records, a quarter has early deadlines, half have users."""
     rng = random.Random(f"shape {seed}")
     kind: Kind = rng.choices(("quiet", "wide", "narrow", "forked"), (2, 7, 8, 3))[0]
     narrow = kind in ("narrow", "forked")
+    soon = kind != "quiet" and random.Random(f"deadline {seed}").random() < 0.25
     lossy = kind != "quiet" and rng.random() < 0.34
     timing = HASTY if lossy or (kind != "quiet" and rng.random() < 0.5) else PATIENT
     return Shape(
         kind=kind,
         plans=tuple(
-            _plan(rng, number, narrow=narrow) for number in range(rng.choice((1, 1, 2) if narrow else (1, 2, 3)))
+            _plan(rng, number, narrow=narrow, soon=soon)
+            for number in range(rng.choice((1, 1, 2) if narrow else (1, 2, 3)))
         ),
         timing=timing,
         pace=NARROW if narrow else WIDE,
@@ -99,11 +103,11 @@ def shape_of(seed: int) -> Shape:
     )
 
 
-def _plan(rng: random.Random, number: int, *, narrow: bool) -> Plan:
+def _plan(rng: random.Random, number: int, *, narrow: bool, soon: bool) -> Plan:
     columns = rng.choice((1, 2, 3))
     clients = rng.choice((1, 3, 6) if narrow else (3, 5, 8, 20, 40))
     tenant = rng.choice(("t_one", "t_one", "t_two"))
     names = [{"module": module, "period": "2026-10"} for module in MODULES[:columns]]
-    changes: dict[str, Any] = {"columns": names, "deadline_at": BORN_MS + 72 * 3_600_000}
+    changes: dict[str, Any] = {"columns": names, "deadline_at": BORN_MS + (SOON_MS if soon else 72 * 3_600_000)}
     size = rng.choice((1, 2, 4) if narrow else (2, 3, 7))
     return Plan(f"b_{number}", tenant, clients, columns, size, changes=changes, client_prefix=f"c_{tenant}_")

@@ -80,8 +80,16 @@ class SimulatedCollection:
         return Cursor(lambda: self.read_all(query or {}), projection)
 
     def aggregate(self, stages: Sequence[Mapping[str, Any]], **_options: object) -> "Cursor":
-        """`$match` first, then `$set`."""
+        """`$match` first, then `$set`; or `$group` by one field alone."""
         first, *rest = stages
+
+        async def groups() -> list[Document]:
+            field = first["$group"]["_id"].removeprefix("$")
+            found = await self.read_all({})
+            return [{"_id": value} for value in dict.fromkeys(document[field] for document in found)]
+
+        if first.keys() == {"$group"} and first["$group"].keys() == {"_id"} and not rest:
+            return Cursor(groups, None)
 
         async def read() -> list[Document]:
             found = await self.read_all(first["$match"])

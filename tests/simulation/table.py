@@ -17,6 +17,9 @@ LEAST_FAULTS: Final[Mapping[str, float]] = {
     "split aggregator": 0.5,
     "split worker": 0.5,
     "fail-over": 1.0,
+    "fail-over after a sighting": 0.02,
+    "primary deposed": 0.5,
+    "write to a deposed primary": 0.5,
     "write rolled back": 0.5,
     "cut": 0.5,
     "lost request": 2.0,
@@ -43,6 +46,10 @@ LEAST_FAULTS: Final[Mapping[str, float]] = {
     "user: pause": 0.1,
     "user: resume": 0.1,
     "user: retry": 0.2,
+    "crash api": 5.0,
+    "start: another list": 5.0,
+    "start: fail-over after a sighting": 0.3,
+    "start: write rolled back": 2.0,
 }
 """Least number of each fault per run, over a batch: without faults a run proves nothing."""
 LEAST_GUARDS: Final = (
@@ -63,6 +70,12 @@ LEAST_GUARDS: Final = (
     "fenced data write",
     "command refused: UNDECODABLE",
     "event refused: UNDECODABLE",
+    "unit failed by the deadline of its bucket",
+    "start answered: Started",
+    "start answered: Replayed",
+    "start answered: Reused",
+    "start refused: idempotency_key_reused",
+    "orphan page swept",
 )
 """Each of these must have fired in a batch."""
 

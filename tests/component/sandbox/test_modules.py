@@ -48,7 +48,7 @@ READS = sorted(
     if action.surface == "taxpayer"
     and action.path.startswith("taxpayerapi/")
     and not action.path.endswith(("notices", "returns/ledgers"))
-    and action.name not in {"GEN2B", "GENSTS2B", "FILEDET", "REQSTS", "AMDHIST", "CASHDTL", "ITCDTL"}
+    and action.name not in {"GEN2B", "GENSTS2B", "FILEDET", "FILEDETL", "REQSTS", "AMDHIST", "CASHDTL", "ITCDTL"}
 )
 
 
@@ -155,6 +155,23 @@ async def test_content_of_any_answer_can_be_spoiled(
     assert wrong != right
     assert {"foreign_body": "27AAPFU0939F1ZV", "wrong_total": "9999"}[kind] in wrong
     assert json.dumps(await in_style_a(caller, family, action)) == right
+
+
+@pytest.mark.parametrize(
+    ("family", "action", "code"),
+    [
+        ("gstr2a", "B2B", "RET11402"),
+        ("gstr2b", "GET2B", "RET2B1010"),
+        ("returns", "GETPREF", "RT-R1R3BAV-1007"),
+        ("gstr1", "B2B", "AUTH158"),
+    ],
+)
+async def test_each_module_names_a_voided_token_in_its_way(
+    signed_in: SignedIn, family: str, action: str, code: str
+) -> None:
+    caller = await signed_in(ALL)
+    await signed_in(ALL)
+    assert code_of(await in_style_a(caller, family, action)) == code
 
 
 async def test_older_names_and_paths_of_the_ledgers(signed_in: SignedIn) -> None:

@@ -66,7 +66,7 @@ def requested(books: Books, family: str, action: str, **parameters: str) -> str:
 
 
 def details(books: Books, token: str, family: str = "returns") -> Any:
-    return books.read(ALL, family, "FILEDET", token=token)
+    return books.read(ALL, family, "FILEDETL" if family == "einvoice" else "FILEDET", token=token)
 
 
 def fetched(books: Books, told: Any) -> list[bytes]:
@@ -90,7 +90,7 @@ def test_parts_of_a_file_are_the_documents_of_the_section(
     books, whole = Books(SMALL), Books({"profile.instant.file_threshold": 10_000})
     token = requested(books, family, action, **parameters)
     books.advance(60)
-    told = details(books, token, "ims" if family == "ims" else "returns")
+    told = details(books, token, family if family in {"ims", "einvoice"} else "returns")
     packed = fetched(books, told)
     assert len(packed) == told["fc"] == len(told["urls"]) > 1
     assert [sha256(body).hexdigest() for body in packed] == [link["hash"] for link in told["urls"]]
@@ -124,6 +124,14 @@ def test_lists_of_invoice_management_wait_with_their_own_code() -> None:
     assert books.code(ALL, "ims", "GETINV", section="B2B") == "IMS_FILEGEN_03"
     assert books.code(ALL, "ims", "FILEDET", token=token) == "IMS_FILEGEN_03"
     assert books.code(ALL, "returns", "FILEDET", token=token) == "AUTH143"
+
+
+def test_einvoices_wait_with_their_own_code() -> None:
+    books = Books(SMALL)
+    token = requested(books, "einvoice", "EINV", sec="B2B")
+    assert books.code(ALL, "einvoice", "EINV", OCTOBER, sec="B2B") == "EINV30109"
+    assert books.code(ALL, "einvoice", "FILEDETL", token=token) == "EINV30109"
+    assert books.code(ALL, "ims", "FILEDET", token=token) == "AUTH143"
 
 
 def test_failed_generation_is_asked_for_anew() -> None:

@@ -54,6 +54,15 @@ def _supplies() -> Iterator[Action]:
         period_parameter="ret_period",
         section_parameter="sec",
     )
+    yield Action(
+        surface="taxpayer",
+        path=f"{_RETURNS}/einvoice",
+        name="FILEDETL",
+        versions=_V1,
+        handler=files.details,
+        period_parameter="ret_period",
+        plain=True,
+    )
 
 
 def _gstr3b() -> Iterator[Action]:

@@ -25,8 +25,9 @@ _JOBS_KEPT = 10_000
 _ARCHIVES_KEPT_BYTES = 32 << 20
 _QUICK = 1
 _NARROWING = ("ctin", "state_cd", "status")
-_IN_PROGRESS = {"ims": "IMS_FILEGEN_03"}
-_ALREADY_ASKED = {"ims": "IMS_FILEGEN_03"}
+_IN_PROGRESS = {"ims": "IMS_FILEGEN_03", "einvoice": "EINV30109"}
+OWN_DETAILS = frozenset(_IN_PROGRESS)
+"""Families with a FILEDET of their own and one code while a file is in preparation; all others share `returns`."""
 GENERATION_FAILED = "RTN_25"
 
 Subject = tuple[str, ...]
@@ -100,7 +101,7 @@ class Files:
         job = Job(secrets.token_hex(16), call, count, as_of, ready_s, fails)
         pending = self._jobs.get(self._newest.get(job.subject, ""))
         if pending is not None and now_s < pending.ready_s:
-            return Refusal(_ALREADY_ASKED.get(call.family, "RTN_32"))
+            return Refusal(_IN_PROGRESS.get(call.family, "RTN_32"))
         self._jobs[job.token] = job
         self._newest[job.subject] = job.token
         if len(self._jobs) > _JOBS_KEPT:

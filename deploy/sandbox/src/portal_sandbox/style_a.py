@@ -185,8 +185,9 @@ class StyleA:
         return session if code is None else Refusal(code)
 
     def _replaced_code(self, call: Call) -> str:
-        twob = call.path.endswith("gstr2b")
-        return self._portal.assumptions.text("errors.token_replaced_twob" if twob else "errors.token_replaced")
+        own = "preference" if call.action == "GETPREF" else call.family
+        key = f"errors.token_replaced_{own}"
+        return self._portal.assumptions.text(key if key in self._portal.assumptions else "errors.token_replaced")
 
     def _handle(self, call: Call) -> Answer:
         return spoiled(call, STYLE_A_ACTIONS[call.path, call.action].handler(self._portal.data, call))

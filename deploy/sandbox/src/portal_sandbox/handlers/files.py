@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from portal_sandbox.calls import Call
 from portal_sandbox.data import PortalData
 from portal_sandbox.envelope import Answer, Payload, Refusal, encode
-from portal_sandbox.files import Job, Link
+from portal_sandbox.files import OWN_DETAILS, Job, Link
 from portal_sandbox.handlers.parts import part_json
 from portal_sandbox.handlers.refusals import INVALID_PARAMETER, MISSING_PARAMETER
 
@@ -19,7 +19,7 @@ def details(data: PortalData, call: Call) -> Answer:
     if not token:
         return MISSING_PARAMETER
     job = data.files.find(call.gstin, token)
-    if job is None or (job.call.family == "ims") != (call.family == "ims"):
+    if job is None or call.family != (job.call.family if job.call.family in OWN_DETAILS else "returns"):
         return INVALID_PARAMETER
     refused = data.files.not_ready(job, data.now_s)
     return refused or Payload(encode(_listed(data, call, job)))
