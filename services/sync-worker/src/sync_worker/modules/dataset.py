@@ -33,21 +33,16 @@ async def fetched_sections(
         return Observed(Code.EMPTY, None)
     if pulled.not_offered:
         more["not_offered"] = list(pulled.not_offered)
+    ordered = {name: merged(value) for name, value in pulled.values.items()}
     return Fetched(
-        body=dataset_body(request.gstin, request.period, pulled.values, **more),
+        body=canonical({"gstin": request.gstin, "period": request.period, "sections": ordered, **more}),
         rows=sum(sections.values()),
         flags=flags,
         marker=marker,
         totals=totals or {},
         sections=sections,
-        delta=await delta_since(request, pulled.values),
+        delta=await delta_since(request, ordered),
     )
-
-
-def dataset_body(gstin: str, period: str | None, sections: Mapping[str, Any], **more: Any) -> bytes:
-    """Canonical JSON: whose it is, its sections by name, and what else belongs to it."""
-    ordered = {name: merged(value) for name, value in sections.items()}
-    return canonical({"gstin": gstin, "period": period, "sections": ordered, **more})
 
 
 def rows_by_section(sections: Mapping[str, Any]) -> dict[str, int]:
@@ -55,10 +50,15 @@ def rows_by_section(sections: Mapping[str, Any]) -> dict[str, int]:
     return section_counts((name, tally_of(value).records) for name, value in sections.items())
 
 
-async def delta_since(request: Request, sections: Mapping[str, Any]) -> dict[str, int] | None:
-    """Records added, updated and removed since the stored pull; None where there is none."""
+async def delta_since(request: Request, ordered: Mapping[str, Any]) -> dict[str, int] | None:
+    """Records added, updated and removed since the stored pull; None where there is none.
+
+    Sections come in their own order, so that those without a change are told by their text and not looked into.
+    """
     if request.previous is None:
         return None
     before = table(decoded(await request.previous.load())["sections"], "sections")
-    after = decoded(canonical(sections))
-    return delta_of(before, after)
+    same = {name for name in before.keys() & ordered.keys() if canonical(before[name]) == canonical(ordered[name])}
+    old = {name: value for name, value in before.items() if name not in same}
+    new = {name: value for name, value in ordered.items() if name not in same}
+    return delta_of(old, decoded(canonical(new)))
