@@ -134,4 +134,5 @@ FAMILY: Final = Family(
     ),
     _scene,
     at_end=all_are_dead_letters,
+    dead_letters=True,
 )

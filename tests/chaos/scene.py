@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.structs import ConsumerRecord
 from local_stack.settings import StackSettings
+from sync_contracts.topics import DEAD_LETTERS
 from syncbucket_cli.client import Refused, Unreachable
 
 from tests.chaos.guards import Sampler, sampled
@@ -104,6 +105,8 @@ class Family:
     """Done when the last fault is over, before the buckets are waited for."""
     strict_calls: bool = True
     """Whether repeated portal calls are counted against `extra_calls`."""
+    dead_letters: bool = False
+    """Whether records are refused here; elsewhere each dead letter is a violation."""
     late_calls_are_wrong: bool = True
     """Not where the time of a unit's end is dated by a wrong clock, or other buckets fetch the same data."""
 
@@ -169,11 +172,7 @@ def judged(scene: Scene, family: Family) -> tuple[list[str], Counter[str]]:
     violations = [*scene.violations, *report.violations]
     counts: Counter[str] = Counter(report.counts)
     counts.update(scene.counts)
-    for lane in scene.load.lanes:
-        for bucket_id in lane.buckets:
-            bucket = lane.seen(bucket_id)
-            if bucket["verdict"] not in family.verdicts:
-                violations.append(f"bucket {bucket_id} ended as {bucket['verdict']}: {bucket['counters']}")
+    violations += _ended_badly(scene, family)
     extra, late = repeated(scene.load.lanes)
     counts["portal calls repeated"] += extra
     counts["portal calls that faults may repeat"] += scene.extra_calls
@@ -184,9 +183,18 @@ def judged(scene: Scene, family: Family) -> tuple[list[str], Counter[str]]:
         violations.append(f"{extra} portal calls were repeated, the faults explain {scene.extra_calls}")
     if family.late_calls_are_wrong and (too_late := [call for call in late if call.by_s > QUEUED_S]):
         violations.append(f"{len(too_late)} units were called again after they had ended: {too_late[:5]}")
+    if (letters := report.counts.get(DEAD_LETTERS.name, 0)) and not family.dead_letters:
+        violations.append(f"{letters} dead letters")
     if not report.counts.get("units_S"):
         violations.append("no unit succeeded: nothing was judged")
     return violations, counts
+
+
+def _ended_badly(scene: Scene, family: Family) -> Iterator[str]:
+    for lane in scene.load.lanes:
+        for bucket in map(lane.seen, lane.buckets):
+            if bucket["verdict"] not in family.verdicts:
+                yield f"bucket {bucket['id']} ended as {bucket['verdict']}: {bucket['counters']}"
 
 
 class LateCall(NamedTuple):

@@ -12,13 +12,12 @@ from typing import Final
 
 from local_stack.settings import StackSettings
 from local_stack.tools import checkout
-from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from sync_contracts.topics import COMMANDS, EVENTS
 
 from tests.chaos.gone import faults
 from tests.chaos.kills import DISPATCH_BATCH, IN_FLIGHT_OF_A_WORKER
 from tests.chaos.replay import WINDOW
 from tests.chaos.scene import Family, Fault, Scene, opened
-from tests.support.topic_reading import read_topic
 from tests.support.topic_surgery import copy_onto_itself
 
 EARLIER: Final = "f179373"
@@ -52,12 +51,6 @@ def of_a_later_version(scene: Scene) -> None:
 
 def _with_more(value: bytes | None) -> bytes | None:
     return None if value is None else json.dumps({**json.loads(value), "added_later": {"deep": [1]}}).encode()
-
-
-def no_dead_letter(scene: Scene) -> None:
-    """No version has refused what another one has written."""
-    if letters := asyncio.run(read_topic(scene.running.settings.kafka_bootstrap, DEAD_LETTERS.name)):
-        scene.violations.append(f"{len(letters)} dead letters, the first: {letters[0].headers}")
 
 
 def no_history() -> str:
@@ -101,5 +94,4 @@ FAMILY: Final = Family(
         *faults("of this version gone, the earlier one carries on"),
     ),
     _scene,
-    at_end=no_dead_letter,
 )

@@ -146,10 +146,10 @@ class Practice:
         return asked if otp is None else self.try_otp(asked, otp)
 
     def _asked(self, path: str, body: Json) -> Json:
-        """The answer; asked again, with the same key, while the service says that it has accepted nothing."""
-        headers = {"Idempotency-Key": uuid4().hex}
+        """The answer; asked again, as a new request, while the service says that it has accepted nothing."""
 
         def answered() -> Json | None:
+            headers = {"Idempotency-Key": uuid4().hex}
             try:
                 return dict(self.api.request("POST", path, json=body, headers=headers).json())
             except Refused as refused:

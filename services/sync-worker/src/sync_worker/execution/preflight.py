@@ -4,7 +4,7 @@ Only two things drop a command: its unit is terminal, or its unit is in a later 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 from sync_contracts.buckets import Control
@@ -26,12 +26,19 @@ class BucketView(Struct, frozen=True):
     read_at: float
 
 
+class Clients(Protocol):
+    """Clients of a page by index, each with its `id` and its units `m`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, at: int, /) -> Mapping[str, Any]: ...
+
+
 class PageImage(Struct, frozen=True):
     """A page as read, or a part of it: `clients[0]` is the client with index `first`."""
 
     tenant: str
     bucket: str
-    clients: list[Mapping[str, Any]]
+    clients: Clients
     read_at: float
     first: int = 0
 

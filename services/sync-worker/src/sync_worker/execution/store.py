@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
+from bson import CodecOptions, decode
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.read_concern import ReadConcern
 from sync_contracts.collections import BUCKET_PAGES, BUCKETS, CLIENTS, CREDENTIALS
@@ -13,9 +14,24 @@ from sync_worker.durable import Database, Document, until_answered
 
 PAGES_PER_FIND: Final = 32
 DECODED_WHEN_READ: Final = DEFAULT_RAW_BSON_OPTIONS.with_options(tz_aware=True)
+_ROW: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
 _BUCKET_FIELDS: Final = dict.fromkeys(
     ("tenant_id", "control", "round", "shard", "columns", "plan.options.force", "forced"), 1
 )
+
+
+class Rows:
+    """Clients of a page, each decoded as a whole when it is looked at: field by field takes three times as long."""
+
+    def __init__(self, rows: Sequence[Document]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, at: int) -> Document:
+        row = self._rows[at]
+        return decode(row.raw, _ROW) if isinstance(row, RawBSONDocument) else row
 
 
 class UnitStore:
@@ -33,7 +49,7 @@ class UnitStore:
         found: dict[str, Document] = {}
         for start in range(0, len(ids), PAGES_PER_FIND):
             found |= await _by_id(self._pages, ids[start : start + PAGES_PER_FIND])
-        return found
+        return {key: _page(document) for key, document in found.items()}
 
     async def client_of_page(self, page: str, ci: int) -> Document | None:
         """A page with the one client of index `ci`, for a unit that runs alone."""
@@ -67,6 +83,10 @@ class ClientStore:
         """Credentials of one kind by id `tenant:client:kind`."""
         ids = [credential_id(tenant, client, kind) for tenant, client in keys]
         return await _by_id(self._credentials, ids, tenants={tenant for tenant, _ in keys})
+
+
+def _page(document: Document) -> Document:
+    return {"tenant_id": document["tenant_id"], "b": document["b"], "c": Rows(document["c"])}
 
 
 async def _by_id(
