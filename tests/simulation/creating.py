@@ -102,7 +102,7 @@ class Creations:
         creation = BucketCreation(database, *parts, lambda: self.sim.now(process), watch_until=lambda *_: None)
         try:
             made = await creation.start(TENANT, _start(key, body))
-        except PyMongoError:
+        except (PyMongoError, ConnectionError):  # answered 503: posted again
             return False
         except Refusal as refusal:
             self.sim.guards[f"start refused: {refusal.code}"] += 1

@@ -20,6 +20,7 @@ _ALREADY_INITIALIZED = 23
 _TIMEOUT_MS = 1_000
 _ELECTION_TIMEOUT_MS = 2_000  # default 10 s; members on one machine notice a dead primary sooner
 _QUIESCE_MS = 500  # default 15 s; how long a stopping member of a larger set waits for its clients to leave
+_HISTORY_S = 0  # default 300; nobody reads the past, and files of dropped collections stay open so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class MongoMember:
         place = ["--dbpath", str(self.data_dir), "--bind_ip", self.host, "--port", str(self.port)]
         limits = ["--wiredTigerCacheSizeGB", str(self.cache_gb), "--quiet", "--nounixsocket"]
         limits += ["--setParameter", f"shutdownTimeoutMillisForSignaledShutdown={_QUIESCE_MS}"]
+        limits += ["--setParameter", f"minSnapshotHistoryWindowInSeconds={_HISTORY_S}"]
         return [str(self.tools.mongod), *place, "--replSet", REPLICA_SET, *limits]
 
     @property
