@@ -10,7 +10,7 @@ from typing import Final
 
 from local_stack.settings import StackSettings
 from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from sync_worker.modules.port import Parts, Portal, Request, Result, SyncModule
+from sync_worker.modules.port import FilePortal, Parts, Request, Result, SyncModule
 from sync_worker.modules.registry import gst_modules
 
 from tests.chaos.kills import IN_FLIGHT_OF_A_WORKER
@@ -55,7 +55,7 @@ class Deadly:
         self._inner = inner
         self.name = inner.name
 
-    async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:
+    async def sync(self, request: Request, portal: FilePortal, parts: Parts) -> Result:
         """As the module itself, or the end."""
         if request.gstin[8] == str(DEADLY_SIZE):
             os.kill(os.getpid(), signal.SIGKILL)

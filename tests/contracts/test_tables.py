@@ -98,9 +98,34 @@ def test_a_portal_user_that_is_missing_or_wrong_is_the_firms_to_mend(reason: str
     assert (REASONS[reason].owner, REASONS[reason].action) == ("firm", "fix_credential")
 
 
+def test_f06_the_six_presets_carry_exactly_these_names() -> None:
+    assert {preset.preset: preset.name for preset in PRESETS.values()} == {
+        "notice_return_register": "Notice + Return Register",
+        "only_2b": "Only 2B",
+        "gstr3b_ledgers": "3B + ledgers",
+        "r1_r1a": "R1 + R1A",
+        "ims_2a": "IMS + 2A",
+        "all": "ALL",
+    }
+
+
+def test_f06_a1_all_is_the_union_of_the_other_five_presets() -> None:
+    others = tuple(name for name in PRESETS if name != "all")
+    assert modules_of(others, ()) == modules_of(("all",), ()) == modules_of(("all", *others), ("ims",))
+
+
+def test_f06_a5_modules_go_out_in_the_order_in_which_they_save_calls() -> None:
+    by_order = sorted(MODULES.values(), key=lambda info: info.order)
+    order = "return_register gstr2b ims gstr1 gstr1a gstr3b ledgers gstr2a notices"
+    assert " ".join(info.module.value for info in by_order) == order
+    assert sum(info.least_calls for info in MODULES.values()) == 19
+
+
 def test_presets_are_made_of_known_modules_in_the_order_of_the_catalogue() -> None:
     assert all(set(preset.modules) <= set(MODULES) for preset in PRESETS.values())
-    assert modules_of(("only_2b", "notice_return_register"), ("notices",)) == tuple(MODULES)
+    first = (Module.NOTICES, Module.RETURN_REGISTER, Module.GSTR2B)
+    assert modules_of(("only_2b", "notice_return_register"), ("notices",)) == first
+    assert modules_of(("all",), ()) == tuple(MODULES) == tuple(Module)
     assert modules_of((), ("gstr2b",)) == (Module.GSTR2B,)
     with pytest.raises(KeyError, match="gstr99"):
         modules_of((), ("gstr99",))

@@ -174,9 +174,16 @@ class GspWorld:
         return str(answer.json()["otp"])
 
     async def sync(
-        self, module: str, number: str, period: str | None, previous: Previous | None = None, kind: str = "regular"
+        self,
+        module: str,
+        number: str,
+        period: str | None,
+        previous: Previous | None = None,
+        kind: str = "regular",
+        *,
+        cont: str | None = None,
     ) -> Result:
-        request = Request(number, kind, period, self.clock.now, previous)
+        request = Request(number, kind, period, self.clock.now, previous, cont)
         return await gst_modules()[module].sync(request, self.portal(number), self.parts)
 
     async def script(

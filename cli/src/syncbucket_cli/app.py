@@ -45,7 +45,10 @@ def options(
 def start(
     context: typer.Context,
     preset: Annotated[
-        list[str] | None, typer.Option(help="Preset: notice_return_register or only_2b; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Preset: notice_return_register, only_2b, gstr3b_ledgers, r1_r1a, ims_2a or all; repeatable."
+        ),
     ] = None,
     module: Annotated[
         list[str] | None, typer.Option(help="Module: notices, return_register or gstr2b; repeatable.")

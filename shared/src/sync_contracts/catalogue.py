@@ -13,6 +13,12 @@ class Module(StrEnum):
     NOTICES = "notices"
     RETURN_REGISTER = "return_register"
     GSTR2B = "gstr2b"
+    GSTR3B = "gstr3b"
+    LEDGERS = "ledgers"
+    GSTR1 = "gstr1"
+    GSTR1A = "gstr1a"
+    IMS = "ims"
+    GSTR2A = "gstr2a"
 
 
 class ApiFamily(StrEnum):
@@ -37,7 +43,9 @@ class ClientKind(StrEnum):
 
 
 PeriodKind = Literal["none", "fy", "month"]
-DefaultPeriod = Literal["live", "current_year", "newest_published"]
+DefaultPeriod = Literal["live", "current_year", "newest_published", "last_ended", "month_before"]
+"""`last_ended`: the month before, for quarterly filers the last month of the last ended quarter; `month_before`: the
+month before for everybody."""
 
 
 class ModuleInfo(Struct, frozen=True):
@@ -45,7 +53,9 @@ class ModuleInfo(Struct, frozen=True):
 
     `order`: place among a client's units (cheap first). `least_calls`, `usual_calls`: portal calls per client
     and period, working values. `family`: where its calls go, beside those of its session (AUTH).
-    `cooldown_s`: a result younger than this is not fetched again unless forced.
+    `cooldown_s`: a result younger than this is not fetched again unless forced. `quarterly`: whether quarterly filers
+    have it for the last month of a quarter only, or for others too where these are chosen by name;
+    `ends_with_registration`: nothing of it is left once that is cancelled.
     """
 
     module: Module
@@ -62,6 +72,12 @@ class ModuleInfo(Struct, frozen=True):
     family: ApiFamily
     cooldown_s: int = 900
     access_form: str = "official_api"
+    quarterly: Literal["no", "unless_chosen", "yes"] = "no"
+    ends_with_registration: bool = False
+
+
+_NON_FILERS: Final = frozenset(set(ClientKind) - {ClientKind.REGULAR, ClientKind.QRMP})
+"""Kinds of registration that file no GSTR-1 and GSTR-3B, so that nothing that belongs to these exists for them."""
 
 
 MODULES: Final[dict[Module, ModuleInfo]] = {
@@ -105,8 +121,97 @@ MODULES: Final[dict[Module, ModuleInfo]] = {
             1,
             2,
             "PT24H",
-            frozenset(set(ClientKind) - {ClientKind.REGULAR, ClientKind.QRMP}),
+            _NON_FILERS,
             2,
+            ApiFamily.RETURNS,
+            quarterly="yes",
+        ),
+        ModuleInfo(
+            Module.GSTR3B,
+            "GSTR-3B",
+            "3B",
+            "month",
+            "last_ended",
+            True,
+            2,
+            2,
+            "P7D",
+            _NON_FILERS,
+            6,
+            ApiFamily.RETURNS,
+            quarterly="yes",
+        ),
+        ModuleInfo(
+            Module.LEDGERS,
+            "Cash, credit and liability ledgers",
+            "Ledgers",
+            "fy",
+            "current_year",
+            True,
+            4,
+            4,
+            "PT24H",
+            frozenset({ClientKind.UIN}),
+            7,
+            ApiFamily.RETURNS,
+        ),
+        ModuleInfo(
+            Module.GSTR1,
+            "GSTR-1",
+            "R1",
+            "month",
+            "last_ended",
+            True,
+            1,
+            7,
+            "P7D",
+            _NON_FILERS,
+            4,
+            ApiFamily.RETURNS,
+            quarterly="unless_chosen",
+        ),
+        ModuleInfo(
+            Module.GSTR1A,
+            "GSTR-1A",
+            "R1A",
+            "month",
+            "last_ended",
+            True,
+            1,
+            1,
+            "P7D",
+            _NON_FILERS,
+            5,
+            ApiFamily.RETURNS,
+            quarterly="yes",
+        ),
+        ModuleInfo(
+            Module.IMS,
+            "Invoice Management System",
+            "IMS",
+            "none",
+            "live",
+            True,
+            1,
+            5,
+            "PT24H",
+            _NON_FILERS,
+            3,
+            ApiFamily.RETURNS,
+            ends_with_registration=True,
+        ),
+        ModuleInfo(
+            Module.GSTR2A,
+            "GSTR-2A",
+            "2A",
+            "month",
+            "month_before",
+            True,
+            7,
+            14,
+            "P7D",
+            _NON_FILERS,
+            8,
             ApiFamily.RETURNS,
         ),
     )
@@ -127,6 +232,10 @@ PRESETS: Final[dict[str, Preset]] = {
     for preset in (
         Preset("notice_return_register", "Notice + Return Register", (Module.NOTICES, Module.RETURN_REGISTER)),
         Preset("only_2b", "Only 2B", (Module.GSTR2B,)),
+        Preset("gstr3b_ledgers", "3B + ledgers", (Module.GSTR3B, Module.LEDGERS)),
+        Preset("r1_r1a", "R1 + R1A", (Module.GSTR1, Module.GSTR1A)),
+        Preset("ims_2a", "IMS + 2A", (Module.IMS, Module.GSTR2A)),
+        Preset("all", "ALL", tuple(Module)),
     )
 }
 

@@ -23,6 +23,8 @@ from sync_worker.execution.subjects import Subjects
 from sync_worker.modules.port import (
     Answer,
     Call,
+    Files,
+    Link,
     Parts,
     Portal,
     Refusal,
@@ -69,6 +71,12 @@ class QuietPortal:
     async def call(self, call: Call) -> Answer | Refusal:  # noqa: ARG002
         refusal: Refusal | None = await self._use.permit("returns")
         return refusal or Answer({}, b"{}")
+
+    async def files(self, call: Call) -> Files | Refusal:  # noqa: ARG002
+        return Files(bytes(32), ())
+
+    async def file(self, link: Link, key: bytes) -> Answer | Refusal:  # noqa: ARG002
+        return Answer({}, b"{}")
 
 
 class Portals:

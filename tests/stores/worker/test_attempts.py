@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from pymongo.errors import AutoReconnect
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_contracts.units import Unit
@@ -170,6 +171,42 @@ async def test_a_second_bucket_waits_for_the_file_that_is_being_prepared(world: 
     assert isinstance(other, TryAgain)
     assert (other.code, other.counted, other.cont) == (Code.ATTACHED, False, f"bucket:{BUCKET}")
     assert other.delay_ms >= 600_000
+
+
+async def test_f17_a2_the_token_of_a_file_reaches_the_module_and_outlives_an_attempt_that_did_not_look(
+    world: World,
+) -> None:
+    waiting = Refusal(OutcomeClass.WAITING_PORTAL, "RTN_24", detail={"token": "abc"})
+    ending = await world.end(brings(waiting))
+    assert isinstance(ending, TryAgain)
+    next_one = structs.replace(command(0, module="storing", attempt=2), cont=ending.cont)
+    seen: list[Request] = []
+
+    async def interrupted(request: Request, *_: object) -> Result:
+        seen.append(request)
+        raise AutoReconnect("the primary is gone")
+
+    again = await world.end(interrupted, asked=next_one)
+    assert isinstance(again, TryAgain)
+    assert (again.code, again.cont) == (Code.INTERRUPTED, "abc")
+    assert [(request.cont, request.session) for request in seen] == [("abc", "0")]
+
+
+async def test_f12_a3_a_section_that_keeps_failing_is_missing_in_the_end_and_what_came_is_kept(world: World) -> None:
+    failing = Refusal(OutcomeClass.TRANSIENT, "RET12501", 200)
+    kept: list[dict[str, bytes]] = []
+
+    async def partly(_request: Request, _portal: Portal, parts: Parts) -> Result:
+        kept.append(dict(await parts.kept("g1")))
+        await parts.keep("b2b", b"rows", gen="g1", expected=2)
+        return Incomplete(Code.SECTION_MISSING, {"missing": "cdnr"}, failing)
+
+    first = await world.end(partly)
+    assert isinstance(first, TryAgain)
+    assert (first.code, first.counted) == (Code.PORTAL_ERROR, True)
+    last = await world.end(partly, asked=command(0, module="storing", attempt=2), unit=Unit("D", 2, 4))
+    assert last == GiveUp(Code.SECTION_MISSING, "RET12501")
+    assert kept == [{}, {"b2b": b"rows"}]
 
 
 async def test_unchanged_rests_on_the_version_that_the_module_saw(world: World) -> None:

@@ -53,6 +53,26 @@ def test_a_year_has_twelve_months_as_far_as_they_are_published() -> None:
     assert periods.months_of_year("2026-27", "2026-06") == ["2026-04", "2026-05", "2026-06"]
 
 
+@pytest.mark.parametrize(
+    ("today", "month", "quarter"),
+    [
+        (date(2026, 11, 24), "2026-10", "2026-09"),
+        (date(2026, 10, 1), "2026-09", "2026-09"),
+        (date(2026, 9, 30), "2026-08", "2026-06"),
+        (date(2027, 1, 31), "2026-12", "2026-12"),
+        (date(2027, 3, 31), "2027-02", "2026-12"),
+    ],
+)
+def test_f06_a2_the_last_month_and_the_last_quarter_that_have_ended(today: date, month: str, quarter: str) -> None:
+    both = (ClientKind.REGULAR, ClientKind.QRMP)
+    for module in (Module.GSTR1, Module.GSTR1A, Module.GSTR3B):
+        assert periods.default_period(module, ClientKind.REGULAR, today) == month
+        assert periods.default_period(module, ClientKind.QRMP, today) == quarter
+        assert periods.default_periods(module, both, today) == sorted({month, quarter})
+    assert periods.default_periods(Module.GSTR2A, both, today) == [month]
+    assert periods.default_periods(Module.LEDGERS, both, today) == [periods.financial_year(today)]
+
+
 def test_one_default_period_for_each_kind_of_filer() -> None:
     today = date(2026, 11, 23)
     both = (ClientKind.REGULAR, ClientKind.QRMP)

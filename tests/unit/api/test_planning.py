@@ -1,5 +1,6 @@
 """Planning: columns, births, limits; and the pages made from templates are the pages of the contracts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from itertools import product
@@ -17,6 +18,7 @@ from sync_contracts.units import Unit
 TODAY = date(2026, 11, 23)
 NOW_MS = 1_795_000_000_000
 EVERY = tuple(MODULES)
+FIRST_THREE = (Module.NOTICES, Module.RETURN_REGISTER, Module.GSTR2B)
 
 
 def client(number: int = 1, kind: ClientKind = ClientKind.REGULAR, **changes: object) -> PlanClient:
@@ -105,33 +107,68 @@ def test_columns_stand_in_the_order_of_the_catalogue() -> None:
     ]
 
 
-def test_modules_that_are_not_by_month_have_one_column_whatever_the_months() -> None:
+def test_f06_a4_modules_that_are_not_by_month_have_one_column_whatever_the_months() -> None:
     months = Period("months", ("2026-06", "2026-07", "2026-08", "2026-07"))
     made = planned([client()], period=months)
-    assert [c.module.value for c in made.columns] == ["notices", "return_register", *["gstr2b"] * 3]
+    by_month = (Module.GSTR2B, Module.GSTR3B, Module.GSTR1, Module.GSTR1A, Module.GSTR2A)
+    assert Counter(c.module for c in made.columns) == {module: 3 if module in by_month else 1 for module in EVERY}
 
 
-A, QUARTER, CANCELLED = "applies", "quarter ends only", "until cancelled"
+MONTHS = ("2026-08", "2026-09")
+ALWAYS, QUARTER, NEVER = (True, True), (False, True), (False, False)
+OTHERS = (ClientKind.COMPOSITION, ClientKind.NRI_OIDAR, ClientKind.TDS_DEDUCTOR, ClientKind.TCS_OPERATOR)
+BY_KIND = {
+    "return_register": (ALWAYS, ALWAYS, ALWAYS, ALWAYS),
+    "notices": (ALWAYS, ALWAYS, ALWAYS, ALWAYS),
+    "gstr2b": (ALWAYS, QUARTER, NEVER, NEVER),
+    "gstr3b": (ALWAYS, QUARTER, NEVER, NEVER),
+    "ledgers": (ALWAYS, ALWAYS, ALWAYS, NEVER),
+    "gstr1": (ALWAYS, QUARTER, NEVER, NEVER),
+    "gstr1a": (ALWAYS, QUARTER, NEVER, NEVER),
+    "ims": (ALWAYS, ALWAYS, NEVER, NEVER),
+    "gstr2a": (ALWAYS, ALWAYS, NEVER, NEVER),
+}
+"""Monthly filers, quarterly filers, other kinds, offices: at a month and at the end of its quarter."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "two_b"),
-    [
-        (ClientKind.REGULAR, A),
-        (ClientKind.QRMP, QUARTER),
-        (ClientKind.COMPOSITION, None),
-        (ClientKind.NRI_OIDAR, None),
-        (ClientKind.TDS_DEDUCTOR, None),
-        (ClientKind.TCS_OPERATOR, None),
-        (ClientKind.UIN, None),
-    ],
-)
-def test_which_modules_apply_to_which_registration(kind: ClientKind, two_b: str | None) -> None:
-    months = ("2026-08", "2026-09")
-    expected = {A: (True, True), QUARTER: (False, True), None: (False, False)}[two_b]
-    assert tuple(applies(kind, None, Column(Module.GSTR2B, month)) for month in months) == expected
-    for module in (Module.NOTICES, Module.RETURN_REGISTER):
-        assert applies(kind, "2019-01", Column(module, None))
+@pytest.mark.parametrize("module", EVERY)
+def test_which_modules_apply_to_which_registration(module: Module) -> None:
+    def found(kind: ClientKind) -> tuple[bool, ...]:
+        return tuple(applies(kind, None, Column(module, month), is_chosen=False) for month in MONTHS)
+
+    monthly, quarterly, others, offices = BY_KIND[module]
+    assert found(ClientKind.REGULAR) == monthly
+    assert found(ClientKind.QRMP) == quarterly
+    assert {found(kind) for kind in OTHERS} == {others}
+    assert found(ClientKind.UIN) == offices
+
+
+@pytest.mark.parametrize("module", EVERY)
+def test_what_a_cancelled_registration_keeps(module: Module) -> None:
+    found = applies(ClientKind.REGULAR, "2026-08", Column(module, "2026-09"))
+    assert found == (module.value in {"notices", "return_register", "ledgers"})
+
+
+def test_f06_a2_first_months_of_a_quarter_only_when_chosen() -> None:
+    quarterly = client(kind=ClientKind.QRMP)
+    chosen = planned([quarterly], (Module.GSTR1, Module.GSTR3B), Period("months", ("2026-08",)))
+    assert [unit.e for unit in chosen.births[quarterly.trait]] == ["NOT_APPLICABLE", None]
+    whole = planned([quarterly], (Module.GSTR1,), Period("financial_year", financial_year="2026-27"))
+    waiting = [c.period for c, unit in zip(whole.columns, whole.births[quarterly.trait], strict=True) if unit.e is None]
+    assert waiting == ["2026-06", "2026-09"]
+
+
+def test_f06_a3_a_quarterly_filer_has_no_3b_in_the_first_months_of_a_quarter() -> None:
+    quarterly = client(kind=ClientKind.QRMP)
+    made = planned([quarterly], (Module.GSTR3B,), Period("months", ("2026-08", "2026-09")))
+    units = made.births[quarterly.trait]
+    assert [(unit.s, unit.e) for unit in units] == [("S", "NOT_APPLICABLE"), ("W", None)]
+
+
+def test_a_1a_before_its_first_month_is_skipped_and_its_gstr1_is_not() -> None:
+    one = client()
+    made = planned([one], (Module.GSTR1, Module.GSTR1A), Period("months", ("2024-06", "2024-07")))
+    assert [unit.e for unit in made.births[one.trait]] == [None, None, "NOT_APPLICABLE", None]
 
 
 @pytest.mark.parametrize(("month", "kind"), [*product(("2026-08", "2026-09", "2026-10"), ("regular", "qrmp"))])
@@ -152,7 +189,7 @@ def test_a_cancelled_registration_has_months_up_to_its_cancellation(month: str, 
 )
 def test_who_cannot_run_is_told_at_once(changes: dict[str, object], codes: list[str | None]) -> None:
     one = client(**changes)  # type: ignore[arg-type]
-    made = planned([one])
+    made = planned([one], FIRST_THREE)
     units = made.births[one.trait]
     assert [unit.e for unit in units] == codes
     assert all(unit.t == NOW_MS and unit.a == 0 for unit in units)
@@ -205,7 +242,7 @@ def test_no_client_and_no_module_are_refused() -> None:
 
 
 def test_a_default_name_tells_modules_and_periods() -> None:
-    columns = planned([client()]).columns
+    columns = planned([client()], FIRST_THREE).columns
     assert planning.default_name(columns) == "Notices · Register 2026-27 · 2B 2026-10"
     assert len(planning.default_name(columns * 20)) == 120
 

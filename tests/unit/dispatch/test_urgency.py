@@ -31,6 +31,8 @@ def test_a_2b_is_needed_for_the_return_of_its_month(period: str | None, day: dat
 def test_other_modules_have_no_day() -> None:
     assert Calendar().needed_by("return_register", "2026-27") is None
     assert Calendar().needed_by("no_module", "2026-10") is None
+    assert Calendar().needed_by("gstr1", "2026-10") == date(2026, 11, 11)
+    assert Calendar().needed_by("gstr1", "2026-09") == date(2026, 10, 13)
     assert set(NEEDED_FOR) <= {module.value for module in MODULES}
 
 

@@ -65,6 +65,8 @@ def test_a_moved_publication_moves_the_first_try_and_the_window() -> None:
 
 def test_only_months_of_a_module_that_is_published_on_a_day_are_watched() -> None:
     assert event_of(OF_2B) == "gstr2b_published"
+    assert event_of({"module": "gstr1a", "period": "2026-11"}) == "gstr1_due"
+    assert event_of({"module": "gstr1", "period": "2026-11"}) is None
     assert event_of({"module": "notices", "period": None}) is None
     assert event_of({"module": "return_register", "period": "2026-27"}) is None
     assert event_of({"module": "of_a_later_release", "period": "2026-11"}) is None

@@ -6,7 +6,8 @@ import pytest
 from sync_contracts.outcomes import OutcomeClass as O
 from sync_worker.portal.gsp.error_table import Surface, error_table, quotable
 
-ANY: tuple[tuple[Surface, str], ...] = (("taxpayer", "twob"), ("taxpayer", "notices"))
+FAMILIES = ("twob", "notices", "gstr1", "gstr1a", "gstr2a", "gstr3b", "ledgers", "ims")
+ANY: tuple[tuple[Surface, str], ...] = tuple(("taxpayer", family) for family in FAMILIES)
 
 EVERYWHERE: dict[O, str] = {
     O.OTP_REQUIRED: "RETOTPREQUEST EVCREQUEST AUTH4033",
@@ -65,6 +66,9 @@ def test_no_row_of_the_table_is_without_an_expectation() -> None:
         ("public", "register", "AUTH4033", O.REFRESH),
         ("public", "auth", "AUTH4032", O.SERVICE_CONFIG),
         ("public", "register", "RET13510", O.EMPTY),
+        ("taxpayer", "files", "RTN_24", O.WAITING_PORTAL),
+        ("taxpayer", "files", "RTN_25", O.INTEGRITY),
+        ("taxpayer", "files", "RTN_15", O.TRANSIENT),
     ],
 )
 def test_a_code_means_what_its_step_says(surface: Surface, family: str, code: str, expected: O) -> None:
@@ -97,6 +101,12 @@ def test_codes_of_a_vendor_count_for_that_vendor_only() -> None:
 def test_without_a_known_code_the_http_status_decides(http: int, expected: O) -> None:
     for code in (None, "NEVER_SEEN"):
         assert error_table().outcome(surface="taxpayer", family="twob", code=code, http=http) is expected
+
+
+@pytest.mark.parametrize("http", [400, 401, 403, 404, 410])
+def test_a_link_that_leads_nowhere_is_no_refusal_of_the_portal(http: int) -> None:
+    assert error_table().outcome(surface="file", family="file", code=None, http=http) is O.INTEGRITY
+    assert error_table().outcome(surface="file", family="file", code=None, http=503) is O.TRANSIENT
 
 
 @pytest.mark.parametrize("text", ["GSPGSTDOWN", "error GSPERR300 now", "Connection reset by peer", "No route to host"])

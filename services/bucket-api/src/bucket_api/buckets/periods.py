@@ -13,6 +13,7 @@ PUBLISHED_ON_DAY: Final = 14
 """From this day of a month the 2B of the month before is published."""
 FIRST_MONTH: Final = "2017-07"
 FIRST_2B: Final = "2020-08"
+FIRST_1A: Final = "2024-07"
 QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
 
 
@@ -41,6 +42,27 @@ def newest_published_quarter(today: date) -> str:
     newest = newest_published(today)
     year, month = int(newest[:4]), int(newest[5:])
     return month_before(year, month, month % 3)
+
+
+def last_ended_month(today: date) -> str:
+    """The month before this one."""
+    return month_before(today.year, today.month)
+
+
+def last_ended_quarter(today: date) -> str:
+    """The last month of the last quarter that has ended."""
+    return month_before(today.year, today.month, (today.month - 1) % 3 + 1)
+
+
+def newest_month(module: Module, today: date) -> str:
+    """The newest month of which a module may have data; only a 2B is published later than its month ends."""
+    published = MODULES[module].default_period == "newest_published"
+    return newest_published(today) if published else last_ended_month(today)
+
+
+def first_month(module: Module) -> str:
+    """The first month that may be asked for."""
+    return FIRST_2B if module is Module.GSTR2B else FIRST_MONTH
 
 
 def financial_year(today: date) -> str:
@@ -77,9 +99,16 @@ def default_periods(module: Module, kinds: Sequence[ClientKind], today: date) ->
         case "current_year":
             return [financial_year(today)]
         case "newest_published":
-            newest = newest_published(today)
-            asked = {newest_published_quarter(today) if kind is ClientKind.QRMP else newest for kind in kinds}
-            return [*sorted(asked)] or [newest]
+            return _by_frequency(kinds, newest_published(today), newest_published_quarter(today))
+        case "last_ended":
+            return _by_frequency(kinds, last_ended_month(today), last_ended_quarter(today))
+        case "month_before":
+            return [last_ended_month(today)]
+
+
+def _by_frequency(kinds: Sequence[ClientKind], monthly: str, quarterly: str) -> list[str | None]:
+    asked = {quarterly if kind is ClientKind.QRMP else monthly for kind in kinds}
+    return [*sorted(asked)] or [monthly]
 
 
 def default_period(module: Module, kind: ClientKind, today: date) -> str | None:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sync_contracts.catalogue import MODULES, ClientKind, Module
+from sync_contracts.catalogue import MODULES, ClientKind, Module, ModuleInfo
 from sync_contracts.outcomes import Code
 from sync_contracts.units import FAILED, SUCCEEDED, Unit
 
@@ -107,9 +107,8 @@ def _periods(module: Module, period: Period, kinds: frozenset[ClientKind], today
         case ("financial_year", "fy"):
             return [_checked_year(period, today)]
         case ("financial_year", "month"):
-            newest = periods.newest_published(today)
-            months = periods.months_of_year(_checked_year(period, today), newest)
-            return [month for month in months if month >= periods.FIRST_2B] or _no_month(period)
+            months = periods.months_of_year(_checked_year(period, today), periods.newest_month(module, today))
+            return [month for month in months if month >= periods.first_month(module)] or _no_month(period)
         case _:
             return periods.default_periods(module, applicable, today)
 
@@ -124,7 +123,7 @@ def _months(period: Period) -> list[str]:
 
 
 def _checked_month(module: Module, month: str, place: int, today: date) -> str:
-    first = periods.FIRST_2B if module is Module.GSTR2B else periods.FIRST_MONTH
+    first = periods.first_month(module)
     if not first <= month <= f"{today:%Y-%m}":
         raise _period_invalid(f"/period/months/{place}", f"{month} is in the future, or before {first}.")
     return month
@@ -150,7 +149,7 @@ def _births(trait: Trait, asked: Sequence[Column], rule: PeriodRule, today: date
 def _birth(trait: Trait, column: Column, rule: PeriodRule, today: date, now_ms: int) -> Unit:
     """The unit of a client at a column: waiting, or final when nothing can come of it."""
     kind, active, cancelled_on, has_access, guarded, suspended = trait
-    if not applies(kind, cancelled_on, column) or (
+    if not applies(kind, cancelled_on, column, is_chosen=rule == "months") or (
         rule == "default" and column.period != periods.default_period(column.module, kind, today)
     ):
         return Unit(SUCCEEDED, t=now_ms, e=Code.NOT_APPLICABLE.value)
@@ -166,19 +165,26 @@ def _birth(trait: Trait, column: Column, rule: PeriodRule, today: date, now_ms: 
     return Unit(t=now_ms)
 
 
-def applies(kind: ClientKind, cancelled_on: str | None, column: Column) -> bool:
-    """Whether a module exists for a kind of registration at a period.
+def applies(kind: ClientKind, cancelled_on: str | None, column: Column, *, is_chosen: bool = True) -> bool:
+    """Whether a module exists for a kind of registration at a period. `is_chosen`: the month was chosen by name.
 
-    Quarterly filers have the last month of a quarter only; a cancelled registration has periods up to the month of
-    its cancellation. Registers and notices stay for everybody.
+    Quarterly filers have most returns for the last month of a quarter only; a cancelled registration has periods up to
+    the month of its cancellation, and no live invoices. Registers, ledgers and notices stay for everybody.
     """
-    if kind in MODULES[column.module].not_applicable_for:
+    info = MODULES[column.module]
+    if kind in info.not_applicable_for or (cancelled_on is not None and info.ends_with_registration):
         return False
-    if column.period is None or MODULES[column.module].period_kind != "month":
+    if column.period is None or info.period_kind != "month":
         return True
-    if kind is ClientKind.QRMP and not periods.is_quarter_end(column.period):
+    if kind is ClientKind.QRMP and not periods.is_quarter_end(column.period) and _only_quarters(info, is_chosen):
+        return False
+    if column.module is Module.GSTR1A and column.period < periods.FIRST_1A:
         return False
     return cancelled_on is None or column.period <= cancelled_on
+
+
+def _only_quarters(info: ModuleInfo, is_chosen: bool) -> bool:
+    return info.quarterly == "yes" or (info.quarterly == "unless_chosen" and not is_chosen)
 
 
 def _check_units(rows: Sequence[PlanClient], births: Mapping[Trait, Sequence[Unit]]) -> None:

@@ -35,7 +35,7 @@ class Rule(Struct, frozen=True):
 
 
 RULES: Final[Mapping[Event, Rule]] = {
-    "gstr1_due": Rule(11, "Monthly filers. Quarterly filers (13th after the quarter) are not in this table"),
+    "gstr1_due": Rule(11, "Monthly filers. Quarterly filers have the 13th after the quarter", after_quarter=13),
     "gstr2b_published": Rule(
         PUBLISHED_ON_DAY, "Processing starts after the 13th; the draft becomes visible during the 14th"
     ),
@@ -46,7 +46,13 @@ RULES: Final[Mapping[Event, Rule]] = {
 }
 
 
-NEEDED_FOR: Final[Mapping[str, Event]] = {Module.GSTR2B.value: "gstr3b_due"}
+NEEDED_FOR: Final[Mapping[str, Event]] = {
+    Module.GSTR2B.value: "gstr3b_due",
+    Module.GSTR3B.value: "gstr3b_due",
+    Module.GSTR1.value: "gstr1_due",
+    Module.GSTR1A.value: "gstr3b_due",
+    Module.GSTR2A.value: "gstr3b_due",
+}
 """Module -> the return that its data of a month is needed for."""
 
 

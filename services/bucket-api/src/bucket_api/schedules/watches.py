@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
-from sync_contracts.catalogue import MODULES
+from sync_contracts.catalogue import MODULES, Module
 from sync_contracts.outcomes import HUMAN_GATED, Code
 from sync_contracts.pages import Page
 from sync_contracts.units import FAILED, SUCCEEDED, Unit
@@ -22,6 +22,8 @@ from bucket_api.schedules.slots import midnight, spread_s
 DAY_MS: Final = 86_400_000
 PUBLISHED_BY: Final[Mapping[str, Event]] = {"newest_published": "gstr2b_published"}
 """Rule of a module's default period -> the event from which its data is there."""
+OPENED_BY: Final[Mapping[str, Event]] = {Module.GSTR1A.value: "gstr1_due"}
+"""Module -> the event before which it cannot be there, although its default period has ended."""
 VISIBLE_AFTER: Final = timedelta(hours=6)
 """Assumption: from this time on the day of its publication a 2B can be seen; the portal names no hour."""
 SPREAD_S: Final = 4 * 3600
@@ -82,7 +84,9 @@ def watch_until(
 def event_of(column: Mapping[str, Any]) -> Event | None:
     """The event that publishes a column's data; None for what is there at any time."""
     info = MODULES.get(column["module"])
-    return PUBLISHED_BY.get(info.default_period) if info and column["period"] else None
+    if info is None or not column["period"]:
+        return None
+    return OPENED_BY.get(info.module) or PUBLISHED_BY.get(info.default_period)
 
 
 def end_of(calendar: Calendar, event: Event, period: str) -> int:

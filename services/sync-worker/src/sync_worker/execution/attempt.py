@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sync_contracts.commands import Command
 from sync_contracts.documents import ClientDocument, CredentialDocument, PortalSessionDocument
 from sync_contracts.outcomes import Code, OutcomeClass
@@ -26,10 +27,10 @@ from sync_worker.execution.retry import Done, Ending, GiveUp, Stopped, TryAgain
 from sync_worker.execution.subjects import Subject, Subjects
 from sync_worker.modules.port import (
     Fetched,
+    FilePortal,
     Incomplete,
     Observed,
     Parts,
-    Portal,
     Previous,
     Refusal,
     Request,
@@ -58,7 +59,7 @@ class Meter(Protocol):
     def made(self) -> Sequence[CallMade]: ...
 
 
-class MeteredPortal(Portal, Protocol):
+class MeteredPortal(FilePortal, Protocol):
     """The portal of one unit, with its meter."""
 
     @property
@@ -145,6 +146,10 @@ class Attempts:
 
     async def carry_out(self, delivery: Delivery, go: Go) -> Attempted:
         """Run the unit once."""
+        attempted = await self._attempt(delivery, go)
+        return replace(attempted, ending=retry.going_on(attempted.ending, delivery.command.cont))
+
+    async def _attempt(self, delivery: Delivery, go: Go) -> Attempted:
         if delivery.attached_to is not None:
             return Attempted(retry.attached(delivery.attached_to, 0, self._draw.random()))
         command = delivery.command
@@ -157,7 +162,7 @@ class Attempts:
         if module.stores:
             return await self._fenced(delivery, go, module, subject)
         portal, use = self._open(go, delivery, subject, None)
-        request = self._request(delivery, subject, None)
+        request = self._request(delivery, subject)
         result = await self._fetched(delivery, module, request, portal, NoParts())
         return Attempted(await self._ending(result, go.unit, use), portal.meter)
 
@@ -175,7 +180,7 @@ class Attempts:
         if settled is not None:
             return Attempted(settled)
         portal, use = self._open(go, delivery, subject, fence.session)
-        request = self._request(delivery, subject, self._keeper.previous(target, known))
+        request = self._request(delivery, subject, self._keeper.previous(target, known), fence.session)
         parts = self._keeper.parts(target, known)
         result = await self._fetched(delivery, module, request, portal, parts)
         return Attempted(await self._kept(target, known, result, unit, use), portal.meter)
@@ -192,7 +197,7 @@ class Attempts:
         return retry.attached(bucket, int((until - now).total_seconds() * 1000), self._draw.random())
 
     async def _fetched(
-        self, delivery: Delivery, module: SyncModule, request: Request, portal: Portal, parts: Parts
+        self, delivery: Delivery, module: SyncModule, request: Request, portal: FilePortal, parts: Parts
     ) -> Result | TryAgain | Stopped:
         """What the module brings; a unit that runs too long goes on in its next attempt, from the parts it has kept."""
 
@@ -252,6 +257,20 @@ class Attempts:
         use = self._limits.use(line, tenant, client, last=go.unit.e, weight=delivery.weight)
         return self._portals.open(tenant, subject.client, subject.credential, use=use, session=session), use
 
-    def _request(self, delivery: Delivery, subject: Subject, previous: Previous | None) -> Request:
-        client = subject.client
-        return Request(client["gstin"], client["kind"], delivery.command.params.period, self._now(), previous)
+    def _request(
+        self,
+        delivery: Delivery,
+        subject: Subject,
+        previous: Previous | None = None,
+        session: PortalSessionDocument | None = None,
+    ) -> Request:
+        client, command = subject.client, delivery.command
+        return Request(
+            client["gstin"],
+            client["kind"],
+            command.params.period,
+            self._now(),
+            previous,
+            command.cont,
+            session=str(session.get("tver", 0)) if session else "",
+        )

@@ -7,13 +7,15 @@ import re
 from typing import Final, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sync_contracts.events import MAX_DELAY_MS
 from sync_contracts.outcomes import Code, OutcomeClass
-from sync_contracts.units import Unit
+from sync_contracts.units import DEFAULT_LIMITS, Unit
 
 from sync_worker.modules.port import SESSION_BUSY, Fetched, Incomplete, Observed, Refusal, Unchanged
 
 JITTER_MS: Final = 30_000
+_BUCKET: Final = "bucket:"
 _PORTAL_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,24}")
 
 
@@ -126,13 +128,12 @@ def after_refusal(refusal: Refusal, unit: Unit, jitter: float, delays: Delays = 
 
 def _waiting(refusal: Refusal, unit: Unit, jitter: float, delays: Delays) -> TryAgain:
     """The retry that an outcome asks for: uncounted where the portal or we said when, counted for an error."""
-    pcode = portal_code(refusal.code)
+    pcode, cont = portal_code(refusal.code), refusal.detail.get("token")
     if refusal.outcome not in _WAITS:  # transient, and session steps that did not help
         delay = max(refusal.retry_after_ms or 0, back_off(unit.f, jitter, delays))
-        return TryAgain(Code.PORTAL_ERROR, True, _bounded(delay), pcode=pcode)
+        return TryAgain(Code.PORTAL_ERROR, True, _bounded(delay), cont, pcode)
     code, usual = _WAITS[refusal.outcome]
     delay = getattr(delays, usual) if refusal.retry_after_ms is None else refusal.retry_after_ms
-    cont = refusal.detail.get("token") if code is Code.PORTAL_PREPARING else None
     return TryAgain(code, False, _spread(delay, jitter), cont, pcode)
 
 
@@ -151,10 +152,26 @@ def obtained(result: Fetched | Unchanged | Observed, code: Code | None = None, v
 
 
 def after_incomplete(incomplete: Incomplete, unit: Unit, jitter: float, delays: Delays = DELAYS) -> Ending:
-    """How the attempt ends when data came but a check failed."""
+    """How the attempt ends when data came but a check failed.
+
+    A section that is missing for a passing reason is tried for as often as anything else, then it stays missing.
+    """
     if incomplete.code is Code.INTEGRITY_MISMATCH:
         return once_more(Code.INTEGRITY_MISMATCH, unit, jitter, None, delays)
-    return GiveUp(incomplete.code)
+    if incomplete.cause is None:
+        return GiveUp(incomplete.code)
+    ending = after_refusal(incomplete.cause, unit, jitter, delays)
+    is_last = unit.f + 1 >= DEFAULT_LIMITS.max_failures
+    if isinstance(ending, TryAgain) and not (ending.counted and is_last):
+        return ending
+    return GiveUp(incomplete.code, portal_code(incomplete.cause.code))
+
+
+def going_on(ending: Ending, cont: str | None) -> Ending:
+    """An attempt that ended without looking at its files leaves their token to the next one."""
+    if cont is None or cont.startswith(_BUCKET) or not isinstance(ending, TryAgain) or ending.cont is not None:
+        return ending
+    return replace(ending, cont=cont)
 
 
 def once_more(code: Code, unit: Unit, jitter: float, pcode: str | None, delays: Delays = DELAYS) -> Ending:
@@ -181,7 +198,7 @@ def interrupted(jitter: float, delays: Delays = DELAYS) -> TryAgain:
 
 def attached(bucket: str, preparing_ms: int, jitter: float, delays: Delays = DELAYS) -> Ending:
     """Another bucket fetches the same data, ready in about `preparing_ms` (0: not known): it will be this one's too."""
-    return TryAgain(Code.ATTACHED, False, _spread(max(preparing_ms, delays.attached_ms), jitter), f"bucket:{bucket}")
+    return TryAgain(Code.ATTACHED, False, _spread(max(preparing_ms, delays.attached_ms), jitter), f"{_BUCKET}{bucket}")
 
 
 def back_off(failures: int, jitter: float, delays: Delays = DELAYS) -> int:

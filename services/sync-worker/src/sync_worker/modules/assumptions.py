@@ -6,11 +6,21 @@ NOTICE_WINDOW_DAYS: Final = 60
 """How far back the list of notices is asked for; `date` is taken to mean "issued since". Clients disagree on both."""
 NOTICE_REREAD_DAYS: Final = 30
 """After this time listed notices are read again even if their row did not change."""
-NOTICE_JOIN_MINUTES: Final = 30
-"""How long notices read by an earlier attempt may be joined with later ones: the portal gives no marker."""
+JOIN_MINUTES: Final = 30
+"""How long parts read by an earlier attempt may be joined with later ones where the portal gives no marker."""
+FILE_POLL_MINUTES: Final = 5
+"""When a file that is not ready is asked for again, where the portal does not say."""
+MAX_FILES: Final = 500
+"""Files of one section."""
 MAX_NOTICES: Final = 5_000
 MAX_DOCUMENT_CHARS: Final = 64 * 1024 * 1024
 """Greatest sum of the documents of one pull, as base64 text."""
 MAX_TWOB_PARTS: Final = 500
 TWOB_CUT_OFF_DAY: Final = 14
 """Day of the next month from which a 2B can be asked for (this one is documented); due dates get extended ad hoc."""
+IMS_REREAD_DAYS: Final = 1
+"""For so long equal counts stand for equal documents; two changes in opposite ways would leave them equal."""
+IMS_RECOUNT_S: Final = 60.0
+"""A reading of documents that took longer is counted again."""
+LIABILITY_GROWS_BY: Final = ("Dr", "Cr")
+"""Kinds of line that may make the liability ledger grow: no source says which, so a ledger may hold to either."""

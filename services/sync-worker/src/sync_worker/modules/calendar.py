@@ -22,6 +22,11 @@ def month_of(mmyyyy: object) -> str | None:
     return f"{match[2]}-{match[1]}" if match else None
 
 
+def portal_month(month: str) -> str:
+    """The portal's `102026` from `2026-10`."""
+    return month[5:7] + month[:4]
+
+
 def day_of(text: object) -> date | None:
     """A day from `31/10/2026` or `31-10-2026`; None for anything else, also for days that do not exist."""
     match = _DAY.fullmatch(text.strip()) if isinstance(text, str) else None

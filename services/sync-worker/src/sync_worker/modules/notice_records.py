@@ -121,7 +121,7 @@ def document_count(records: Mapping[str, Record]) -> int:
 
 def _day(value: object) -> str | None:
     """ISO day; None where the portal writes "NA" or nothing."""
-    if value is None or value in {"", NOT_GIVEN}:
+    if value in (None, "", NOT_GIVEN):
         return None
     day = day_of(value)
     if day is None:

@@ -11,7 +11,7 @@ from sync_contracts.catalogue import Module
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code
 
-from sync_worker.modules.assumptions import MAX_DOCUMENT_CHARS, NOTICE_JOIN_MINUTES, NOTICE_WINDOW_DAYS
+from sync_worker.modules.assumptions import JOIN_MINUTES, MAX_DOCUMENT_CHARS, NOTICE_WINDOW_DAYS
 from sync_worker.modules.calendar import today_in_india
 from sync_worker.modules.canonical import Malformed, canonical, decoded, table
 from sync_worker.modules.conclusions import concluded, is_missing, leaves_others_alone
@@ -43,7 +43,7 @@ from sync_worker.modules.port import (
     Unchanged,
 )
 
-_JOIN_MS: Final = NOTICE_JOIN_MINUTES * 60_000
+_JOIN_MS: Final = JOIN_MINUTES * 60_000
 
 
 class Notices:

@@ -27,17 +27,33 @@ class Answer(Struct, frozen=True):
     raw: bytes
 
 
+class Link(Struct, frozen=True):
+    """One file that the portal made. `url` is signed: it is fetched at once, never stored and never logged."""
+
+    url: str
+    sha256: str
+
+
+class Files(Struct, frozen=True):
+    """The files of one answer that was too large, in order, and the key that opens them."""
+
+    key: bytes
+    links: tuple[Link, ...]
+
+
 SESSION_BUSY: Final = "SESSION_BUSY"
 """Code of a refusal (class RATE_LIMITED) that is not the portal's: another step of this client's session goes on."""
 LOGIN_GUARD: Final = "LOGIN_GUARD"
 """Code of a refusal (class CREDENTIAL_INVALID) that is not the portal's: the log-in guard stopped this client until its
 credential changes."""
+NOT_OFFERED: Final = "NOT_OFFERED"
+"""Code of a refusal (class NOT_APPLICABLE) that is not the portal's: this GSP does not offer the call."""
 
 
 class Refusal(Struct, frozen=True):
     """The portal (or our own limiter, gate, session or guard) did not answer with data.
 
-    `code` is the portal's own or one of the two above, never the portal's text.
+    `code` is the portal's own or one of the three above, never the portal's text.
     """
 
     outcome: OutcomeClass
@@ -52,6 +68,18 @@ class Portal(Protocol):
 
     async def call(self, call: Call) -> Answer | Refusal:
         """Ask once. A missing rate permit, a closed gate and a dead session are refusals like any other."""
+        ...
+
+
+class FilePortal(Portal, Protocol):
+    """The portal with answers that it lays down as files."""
+
+    async def files(self, call: Call) -> Files | Refusal:
+        """Where the files of a token are. WAITING_PORTAL while they are being made."""
+        ...
+
+    async def file(self, link: Link, key: bytes) -> Answer | Refusal:
+        """One file, its hash checked, unpacked and opened. INTEGRITY for what is not the file that was announced."""
         ...
 
 
@@ -77,13 +105,19 @@ class Previous(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """What a unit is asked for. `period` as in the plan; `now` aware UTC; `previous` None before the first success."""
+    """What a unit is asked for. `period` as in the plan; `now` aware UTC; `previous` None before the first success.
+
+    `cont`: what the attempt before left to go on with (the token of a file that the portal prepares); `session`: names
+    the portal session in force, so that what has no marker of the portal is joined within one session only.
+    """
 
     gstin: str
     kind: str
     period: str | None
     now: datetime
     previous: Previous | None
+    cont: str | None = None
+    session: str = ""
 
 
 class Fetched(Struct, frozen=True):
@@ -119,10 +153,14 @@ class Observed(Struct, frozen=True):
 
 
 class Incomplete(Struct, frozen=True):
-    """A check failed: SECTION_MISSING, TOTALS_MISMATCH or INTEGRITY_MISMATCH. Nothing becomes current."""
+    """A check failed: SECTION_MISSING, TOTALS_MISMATCH or INTEGRITY_MISMATCH. Nothing becomes current.
+
+    `cause`: why a section is missing, where another try may help.
+    """
 
     code: Code
     detail: Mapping[str, str] = {}
+    cause: Refusal | None = None
 
 
 Result = Fetched | Unchanged | Observed | Incomplete | Refusal
@@ -134,6 +172,6 @@ class SyncModule(Protocol):
     name: str
     stores: bool
 
-    async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:
+    async def sync(self, request: Request, portal: FilePortal, parts: Parts) -> Result:
         """Fetch one unit, whole."""
         ...

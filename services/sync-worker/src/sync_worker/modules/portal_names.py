@@ -33,5 +33,10 @@ def marker_of(*stamps: str) -> str:
     return marker if is_plain else sha256(marker.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def digest_of(data: bytes) -> str:
+    """A short name of data: equal for equal data."""
+    return sha256(data).hexdigest()[:32]
+
+
 def _section(portal_name: object) -> str:
     return portal_name if isinstance(portal_name, str) and _SECTION.fullmatch(portal_name) else OTHER

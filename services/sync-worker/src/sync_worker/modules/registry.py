@@ -1,6 +1,13 @@
 """The modules of this worker by name; a new module is one line here and one in the catalogue."""
 
+from sync_contracts.catalogue import Module
+
+from sync_worker.modules.gstr1 import Outward
+from sync_worker.modules.gstr2a import Gstr2a
 from sync_worker.modules.gstr2b import Gstr2b
+from sync_worker.modules.gstr3b import Gstr3b
+from sync_worker.modules.ims import Ims
+from sync_worker.modules.ledgers import Ledgers
 from sync_worker.modules.notices import Notices
 from sync_worker.modules.port import SyncModule
 from sync_worker.modules.return_register import ReturnRegister
@@ -8,5 +15,15 @@ from sync_worker.modules.return_register import ReturnRegister
 
 def gst_modules() -> dict[str, SyncModule]:
     """Modules that fetch from the GST portal."""
-    modules: tuple[SyncModule, ...] = (Notices(), ReturnRegister(), Gstr2b())
+    modules: tuple[SyncModule, ...] = (
+        Notices(),
+        ReturnRegister(),
+        Gstr2b(),
+        Gstr3b(),
+        Ledgers(),
+        Outward(Module.GSTR1),
+        Outward(Module.GSTR1A),
+        Ims(),
+        Gstr2a(),
+    )
     return {module.name: module for module in modules}

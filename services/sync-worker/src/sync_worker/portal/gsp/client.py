@@ -45,7 +45,7 @@ class GspClient:
     ) -> None:
         self._total_s = total_s
         self._max_body_bytes = max_body_bytes
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._transport = transport or PooledTransport(connections)
 
     async def send(self, question: Question) -> Reply | Unreachable:
@@ -68,7 +68,7 @@ class GspClient:
         await self._transport.aclose()
 
     def _url(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        address = f"{self._base_url}/{path.removeprefix('/')}"
+        address = f"{self.base_url}/{path.removeprefix('/')}"
         return f"{address}?{urlencode(query)}" if query else address
 
     async def _exchange(self, request: httpx.Request) -> Reply | Unreachable:

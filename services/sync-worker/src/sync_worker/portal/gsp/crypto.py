@@ -56,7 +56,7 @@ def encrypt_text(plain: bytes, key: bytes) -> str:
     return b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
 
-def decrypt_text(text: str, key: bytes) -> bytes | None:
+def decrypt_text(text: str | bytes, key: bytes) -> bytes | None:
     """What `encrypt_text` closed."""
     cipher_text = from_base64(text)
     if not cipher_text or len(cipher_text) % _BLOCK_BYTES:
@@ -85,6 +85,23 @@ def open_answer(*, rek: str, data: str, hmac_text: str, ek: bytes) -> bytes | No
     return from_base64(text)
 
 
+def file_key(ek: str, session_ek: bytes) -> bytes | None:
+    """The key of a file: the 32 bytes themselves, or closed under the session key where a portal closes it."""
+    raw = from_base64(ek)
+    if raw is None or len(raw) == KEY_BYTES:
+        return raw
+    return _key(decrypt_text(ek, session_ek)) if len(session_ek) == KEY_BYTES else None
+
+
+def open_file(text: bytes, key: bytes) -> bytes | None:
+    """The JSON of a file's member: closed text of its base64 text, or of the JSON itself; either may be in quotes."""
+    plain = decrypt_text(_unquoted(text), key)
+    if plain is None:
+        return None
+    inner = _unquoted(plain)
+    return inner if inner[:1] in {b"{", b"["} else from_base64(inner)
+
+
 def from_base64(text: str | bytes) -> bytes | None:
     """Strictly decoded bytes."""
     try:
@@ -95,6 +112,12 @@ def from_base64(text: str | bytes) -> bytes | None:
 
 def _key(plain: bytes | None) -> bytes | None:
     return plain if plain is not None and len(plain) == KEY_BYTES else None
+
+
+def _unquoted(text: bytes) -> bytes:
+    stripped = text.strip()
+    quoted = len(stripped) > 1 and stripped[:1] == stripped[-1:] == b'"'
+    return stripped[1:-1] if quoted else stripped
 
 
 def _mac(text: bytes, key: bytes) -> str:

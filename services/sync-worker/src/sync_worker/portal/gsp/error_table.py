@@ -35,10 +35,11 @@ class TextRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """HTTP statuses of an answer without a known code."""
+    """HTTP statuses of an answer without a known code; an absent `surface` fits any."""
 
     status: tuple[int, ...]
     outcome: OutcomeClass
+    surface: Surface | None = None
     mark: str = "S"
 
 
@@ -60,8 +61,8 @@ class ErrorTable:
         for row in sorted(document.row, key=_narrowness, reverse=True):
             for code in row.codes:
                 self._by_code.setdefault(code, []).append(row)
-        self._by_http: Mapping[int, OutcomeClass] = {
-            status: row.outcome for row in document.http for status in row.status
+        self._by_http: Mapping[tuple[Surface | None, int], OutcomeClass] = {
+            (row.surface, status): row.outcome for row in document.http for status in row.status
         }
 
     def outcome(
@@ -71,7 +72,8 @@ class ErrorTable:
         for row in self._by_code.get(code or "", ()):
             if row.surface in {None, surface} and row.family in {None, family} and row.vendor in {None, vendor}:
                 return row.outcome
-        return self._by_http.get(http, OutcomeClass.UNKNOWN)
+        of_any = self._by_http.get((None, http), OutcomeClass.UNKNOWN)
+        return self._by_http.get((surface, http), of_any)
 
     def outcome_of_text(self, text: str) -> OutcomeClass | None:
         """The class of a refusal that is no JSON, by the words in it."""

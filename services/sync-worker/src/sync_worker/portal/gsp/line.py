@@ -1,6 +1,7 @@
 """The line to one GSP account: permits, HTTP, the portal's certificate and the account's own token."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -8,20 +9,24 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sync_contracts.catalogue import ApiFamily
 from sync_contracts.outcomes import OutcomeClass
 
 from sync_worker.modules.port import Refusal
 from sync_worker.portal.calls import CallMade, Use
+from sync_worker.portal.gsp.archive import is_archive
 from sync_worker.portal.gsp.client import GspClient, Unreachable
 from sync_worker.portal.gsp.crypto import KEY_BYTES, Certificate, UnusableCertificate
 from sync_worker.portal.gsp.envelope import Fields, Reply, integrity, opened, text_of
+from sync_worker.portal.gsp.links import place_of
 from sync_worker.portal.gsp.profile import Action, Profile, Question, question
 from sync_worker.portal.gsp.styles import expiry_min, sealed_password
 
 REPEAT_WITHIN_MS: Final = 2000
 CALLS_KEPT: Final = 64
 _RENEW_BEFORE: Final = timedelta(minutes=5)
+log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -110,6 +115,19 @@ class Line:
                 return answer
         return answer
 
+    async def download(self, action: str, url: str, values: Mapping[str, str], meter: Meter) -> bytes | Refusal:
+        """The archive behind a signed link of this line's portal."""
+        spec = self.profile.action[action]
+        place = place_of(url, base_url=self._client.base_url, gateway=spec.path)
+        if place is None:
+            log.error("a link leads elsewhere", extra={"action": "file_link", "line": self.line_id})
+            return Refusal(OutcomeClass.INTEGRITY)
+        asked = replace(self._question(action, values), path=place.path, query=place.query)
+        answer = await self._send(asked, meter)
+        if isinstance(answer, Unreachable):
+            return _unreached(answer)
+        return answer.reply.body if isinstance(answer, Answered) else answer
+
     async def certificate(self, meter: Meter, *, anew: bool = False) -> Certificate | Refusal:
         """The portal's certificate, kept until it ends."""
         known = self._certificate
@@ -191,8 +209,12 @@ class Line:
 
 
 def _read(reply: Reply, profile: Profile, spec: Action) -> Answered | Refusal:
+    if spec.archive and reply.http == 200 and is_archive(reply.body):
+        return Answered({}, reply)
     fields = opened(reply, profile, spec)
-    return fields if isinstance(fields, Refusal) else Answered(fields, reply)
+    if isinstance(fields, Refusal):
+        return fields
+    return integrity(reply) if spec.archive else Answered(fields, reply)
 
 
 def _unreached(broken: Unreachable) -> Refusal:

@@ -18,14 +18,16 @@ _TEMPLATE: Final = re.compile(r"\{(?P<name>\w+)(?:\|(?P<form>[a-z/]+))?(?P<optio
 _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
     "mmyyyy": lambda month: month[5:7] + month[:4],
     "dd/mm/yyyy": lambda day: f"{day[8:10]}/{day[5:7]}/{day[:4]}",
+    "lower": str.lower,
 }
-"""From `2026-10` and `2026-10-31`, the forms inside the product, to the portal's."""
+"""From `2026-10`, `2026-10-31` and `B2B`, the forms inside the product, to the portal's."""
 
 
 class Action(Struct, frozen=True, forbid_unknown_fields=True):
     """One logical action: where it goes and which values it carries (templates).
 
-    `family`: rows of the error table that fit it; `api`: the API family whose rate and gate it falls under.
+    `family`: rows of the error table that fit it; `api`: the API family whose rate and gate it falls under;
+    `offers`: the sections that this GSP has, None for all; `archive`: the answer is an archive, where a link says.
     """
 
     surface: Surface
@@ -36,6 +38,12 @@ class Action(Struct, frozen=True, forbid_unknown_fields=True):
     method: Literal["GET", "POST"] = "GET"
     query: Mapping[str, str] = {}
     body: Mapping[str, str] | None = None
+    offers: frozenset[str] | None = None
+    archive: bool = False
+
+    def has(self, section: str | None) -> bool:
+        """Whether the GSP offers the call for a section."""
+        return self.offers is None or section in self.offers
 
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +88,7 @@ def question(profile: Profile, action: str, values: Mapping[str, str]) -> Questi
     return Question(
         action=action,
         method=spec.method,
-        path=spec.path,
+        path="/".join(_required(segment, values) for segment in spec.path.split("/")),
         query=_filled(spec.query, values),
         headers=_filled(profile.headers[spec.headers], values),
         body=None if spec.body is None else _filled(spec.body, values),
@@ -92,6 +100,10 @@ def load_profile(name: str) -> Profile:
     """A profile shipped with this package, by the name of its file."""
     text = files(__package__).joinpath("profiles", f"{name}.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text), Profile)
+
+
+def _required(template: str, values: Mapping[str, str]) -> str:
+    return _value(template, values) or ""
 
 
 def _filled(templates: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,64 @@
+"""The stored form of what a pull of sections brought: canonical, in an order of its own, with what changed in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync_contracts.outcomes import Code
+
+from sync_worker.modules.canonical import canonical, decoded, table
+from sync_worker.modules.findings import Pulled
+from sync_worker.modules.port import Fetched, Observed, Request
+from sync_worker.modules.portal_names import section_counts
+from sync_worker.modules.records import delta_of, merged, tally_of
+
+
+async def fetched_sections(
+    request: Request,
+    pulled: Pulled,
+    *,
+    flags: int,
+    marker: str | None = None,
+    totals: Mapping[str, Mapping[str, str]] | None = None,
+    counts: Mapping[str, int] | None = None,
+    empties: bool = False,
+    **more: Any,
+) -> Fetched | Observed:
+    """A complete pull as a result. Without any records it is EMPTY.
+
+    `counts`: rows by section, where these are not its records; `empties`: the portal's own count says that there are
+    none, so that stored ones are gone; `more`: further fields of the stored document.
+    """
+    sections = rows_by_section(pulled.values) if counts is None else dict(counts)
+    if not any(sections.values()) and not (empties and request.previous):
+        return Observed(Code.EMPTY, None)
+    if pulled.not_offered:
+        more["not_offered"] = list(pulled.not_offered)
+    ordered = {name: merged(value) for name, value in pulled.values.items()}
+    return Fetched(
+        body=canonical({"gstin": request.gstin, "period": request.period, "sections": ordered, **more}),
+        rows=sum(sections.values()),
+        flags=flags,
+        marker=marker,
+        totals=totals or {},
+        sections=sections,
+        delta=await delta_since(request, ordered),
+    )
+
+
+def rows_by_section(sections: Mapping[str, Any]) -> dict[str, int]:
+    """Records by section."""
+    return section_counts((name, tally_of(value).records) for name, value in sections.items())
+
+
+async def delta_since(request: Request, ordered: Mapping[str, Any]) -> dict[str, int] | None:
+    """Records added, updated and removed since the stored pull; None where there is none.
+
+    Sections come in their own order, so that those without a change are told by their text and not looked into.
+    """
+    if request.previous is None:
+        return None
+    before = table(decoded(await request.previous.load())["sections"], "sections")
+    same = {name for name in before.keys() & ordered.keys() if canonical(before[name]) == canonical(ordered[name])}
+    old = {name: value for name, value in before.items() if name not in same}
+    new = {name: value for name, value in ordered.items() if name not in same}
+    return delta_of(old, decoded(canonical(new)))
