@@ -19,7 +19,7 @@ KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "client_value": ("narrow", "forked"),
     "sel_local": ("forked",),
     "fence_local": ("forked",),
-    "superseded_no_barrier": ("forked",),
+    "superseded_unconfirmed": ("forked",),
 }
 """Which runs alone can meet what is missing; the others would be a waste."""
 
@@ -106,14 +106,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "no_data_fence",
         "drop_superseded",
         "worker_stale_control",
-        "fence_local",
         "fence_no_by",
         "by_process",
-        "client_value",
         "reset_latest",
     ),
     _mutant(aggregator.sel_local, "tests/simulation/test_what_only_a_primary_has.py"),
-    _mutant(worker.superseded_no_barrier, "tests/simulation/test_what_only_a_primary_has.py"),
+    _mutant(worker.superseded_unconfirmed, "tests/simulation/test_what_only_a_primary_has.py"),
+    _mutant(worker.superseded_local, "tests/simulation/test_what_only_a_primary_has.py"),
+    _mutant(worker.fence_local, "tests/simulation/test_what_only_a_primary_has.py"),
+    _mutant(worker.client_value, "tests/simulation/test_what_only_a_primary_has.py"),
     _mutant(aggregator.sweep_stale, "tests/unit/aggregator/test_simulated_bucket.py"),
     _mutant(aggregator.sel_early, "tests/unit/aggregator/test_simulated_bucket.py"),
     replace(_mutant(elsewhere.lookup_local), where="creations"),

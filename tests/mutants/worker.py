@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from sync_contracts.outcomes import Code
 from sync_contracts.units import Unit
 from sync_worker.datasets import versions
 from sync_worker.datasets.keeping import DatasetKeeper, Kept, LostBase
-from sync_worker.datasets.store import DatasetStore, Outcome, Superseded, Written
+from sync_worker.datasets.store import DatasetStore, Outcome
 from sync_worker.datasets.versions import Known, Target, Write
 from sync_worker.delivery import Delivery
 from sync_worker.durable import until_answered
@@ -80,13 +81,8 @@ def no_data_fence(patch: Patch) -> None:
     patch.setattr(versions, "_write", unfenced)
 
 
-def superseded_no_barrier(patch: Patch) -> None:
-    """A refused data write is taken for overtaken, though no majority has what refused it and none is asked."""
-
-    async def write_all(self: DatasetStore, writes: Sequence[Write]) -> Sequence[Outcome]:
-        updates = [UpdateOne(write.filter, write.update, upsert=True) for write in writes]
-        refused = await until_answered(lambda: self._bulk(updates))
-        return [Superseded() if index in refused else Written() for index in range(len(writes))]
+def superseded_unconfirmed(patch: Patch) -> None:
+    """A bulk in which data writes were refused is taken for durable, though no majority has it."""
 
     async def bulk(self: DatasetStore, updates: list[UpdateOne]) -> list[int]:
         try:
@@ -97,8 +93,19 @@ def superseded_no_barrier(patch: Patch) -> None:
             return [one["index"] for one in failed]
         return []
 
-    patch.setattr(DatasetStore, "_write_all", write_all)
     patch.setattr(DatasetStore, "_bulk", bulk)
+
+
+def superseded_local(patch: Patch) -> None:
+    """What overtook a refused data write is read as the primary has it."""
+    original = DatasetStore._write_all
+
+    async def write_all(self: DatasetStore, writes: Sequence[Write]) -> Sequence[Outcome]:
+        local = copy(self)
+        local._datasets = self._datasets.with_options(read_concern=ReadConcern("local"))
+        return await original(local, writes)
+
+    patch.setattr(DatasetStore, "_write_all", write_all)
 
 
 def drop_superseded(patch: Patch) -> None:
