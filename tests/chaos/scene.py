@@ -29,8 +29,7 @@ READY_DEADLINE_S: Final = 180.0
 QUEUED_S: Final = 11.0
 """How long a unit may wait between its preflight and its call: meanwhile it may end through another delivery.
 
-The image that the preflight read is at most a second old, a permit is waited for at most 10 s. Seen were
-up to 4 s, on a machine with forty times more to do than it could.
+The image that the preflight read is at most a second old, a permit is waited for at most 10 s.
 """
 UNTRACED: Final = 0.001
 HOLD_STEP_S: Final = 1.0

@@ -1,7 +1,8 @@
 """The lines as last read: which take calls, which API families do, how many units each may have in flight. Pure.
 
-A half-open gate (its time is over, no call has yet shown that it is well again) gets one unit each `PROBE_EVERY_MS`,
-over all tenants: a worker lets one call through, all others would come back at once.
+A half-open gate (its time is over, no call has yet shown that it is well again) gets one unit each `PROBE_EVERY_MS`
+from each dispatcher process, over all of its tenants: a worker lets one call through, all others would come back at
+once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
