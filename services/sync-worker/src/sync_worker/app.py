@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import random
 import time
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 from sync_contracts.catalogue import cooldowns
-from sync_contracts.dead_letters import DeadLetterReason
 from sync_contracts.topics import COMMANDS, SESSION_GROUP, SESSIONS, WORKER_GROUP
 from sync_runtime import indexes, kafka, kafka_topics, mongo, semconv
 from sync_runtime.health import Health
@@ -38,8 +36,8 @@ from sync_worker.intake.session_steps import SessionIntake
 from sync_worker.limits.upstreams import Upstreams
 from sync_worker.limits.use import RateLimits
 from sync_worker.modules.port import SyncModule
-from sync_worker.modules.registry import gst_modules
-from sync_worker.observing import SLOW_MS, code_of, error_of
+from sync_worker.modules.registry import extra_modules, gst_modules
+from sync_worker.observing import Observing
 from sync_worker.owned import TOPICS, WRITES
 from sync_worker.portal.gsp.client import GspClient
 from sync_worker.portal.gsp.line import Line
@@ -100,8 +98,9 @@ class WorkerService:
         self._offsets = Offsets(self._commands, settings.prefixed(COMMANDS.name), time.monotonic)
         self._emitter = Emitter(self._publisher, self._offsets.finish)
         self._vault = TenantKeys(self._database, keys, refused=DecryptionRefused, clock_s=time.monotonic)
-        self._limits = self._rate_limits()
         self._recent = RecentCalls()
+        self._observing = Observing(health.metrics, partial(_unit_span, telemetry), self._recent, time.monotonic)
+        self._limits = self._rate_limits()
         self._fetching = Fetching(now_ms, settings.max_inflight)
         self._reporting = self._compose_reporting()
         self._refused_commands = self._dead_letters()
@@ -118,10 +117,10 @@ class WorkerService:
     def _rate_limits(self) -> RateLimits:
         rules = self._settings.breaker_rules()
         leases = Upstreams(self._database, rules)
-        return RateLimits(leases, self._settings.rates(), time.monotonic, rules, self._count_permit)
+        return RateLimits(leases, self._settings.rates(), time.monotonic, rules, self._observing.permit)
 
     def _dead_letters(self) -> DeadLetters:
-        return DeadLetters(self._publisher, clock_ms=now_ms, count=self._count_dead_letter)
+        return DeadLetters(self._publisher, clock_ms=now_ms, count=self._observing.dead_letter)
 
     def _compose_reporting(self) -> Reporting:
         settings = self._settings
@@ -157,9 +156,9 @@ class WorkerService:
             emitter=self._emitter,
             refusals=self._refused_commands,
             finished=self._offsets.finish,
-            record=self._record,
+            record=self._observing.ended,
             clock_ms=now_ms,
-            guarded=self._guarded,
+            guarded=self._observing.guarded,
         )
 
     def _compose_intake(self) -> CommandIntake:
@@ -178,7 +177,7 @@ class WorkerService:
             ),
             beat=self._health.liveness.expect("commands", STALLED_AFTER_S["commands"]),
             on_assigned=assignments.inc,
-            on_known=partial(self._guarded, "known-offset"),
+            on_known=partial(self._observing.guarded, "known-offset"),
         )
 
     def _compose_steps(self) -> SessionIntake:
@@ -236,39 +235,8 @@ class WorkerService:
         self._mongo.close()
         await asyncio.to_thread(self._telemetry.close)
 
-    def _record(self, ended: Ended) -> None:
-        module, code = ended.delivery.command.module, code_of(ended.ending)
-        metrics, duration_ms = self._health.metrics, ended.ended_ms - ended.started_ms
-        metrics.counter("worker_units_total", module, code).inc()
-        metrics.histogram("worker_unit_seconds", module).observe(duration_ms / 1000)
-        if ended.timing.calls:
-            metrics.counter("worker_portal_calls_total", module).inc(ended.timing.calls)
-            now_s = time.monotonic()
-            for call in ended.calls:
-                self._recent.note(now_s, call.elapsed_ms, call.http)
-        if self._telemetry.enabled:
-            self._telemetry.unit_span(
-                ended.delivery.traceparent,
-                "unit",
-                start_ms=ended.started_ms,
-                end_ms=ended.ended_ms,
-                attributes=_attributes(ended, code),
-                error=error_of(ended.ending),
-                slow=duration_ms >= SLOW_MS,
-                parts=_calls(ended),
-            )
-
     def _datasets(self) -> DatasetStore:
-        return DatasetStore(self._database, partial(self._guarded, "superseded"))
-
-    def _guarded(self, reason: str) -> None:
-        self._health.metrics.counter("worker_guards_total", reason).inc()
-
-    def _count_permit(self, line: str, family: str, what: str) -> None:
-        self._health.metrics.counter("worker_permits_total", line, family, what).inc()
-
-    def _count_dead_letter(self, topic: str, reason: DeadLetterReason) -> None:
-        self._health.metrics.counter("sync_dead_letters_total", topic, reason.value).inc()
+        return DatasetStore(self._database, partial(self._observing.guarded, "superseded"))
 
 
 def build(
@@ -276,22 +244,27 @@ def build(
 ) -> Background:
     """The whole process. Must be called inside the running event loop. `modules`: other ones than the product's."""
     health = Health(Metrics(METRICS))
-    registry = {**gst_modules(), **_extra_modules(settings.worker_extra_modules)} if modules is None else modules
+    registry = {**gst_modules(), **extra_modules(settings.worker_extra_modules)} if modules is None else modules
     service = WorkerService(settings, keys, health, Telemetry(settings, SERVICE), registry)
     return Background(service, kafka.broker(settings), health)
 
 
-def _extra_modules(factory: str) -> Mapping[str, SyncModule]:
-    """Modules of a benchmark or test, named as `package.module:factory`."""
-    if not factory:
-        return {}
-    module, _, name = factory.partition(":")
-    found: Mapping[str, SyncModule] = getattr(importlib.import_module(module), name)()
-    return found
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _unit_span(telemetry: Telemetry, ended: Ended, code: str, *, error: str | None, slow: bool) -> None:
+    if telemetry.enabled:
+        telemetry.unit_span(
+            ended.delivery.traceparent,
+            "unit",
+            start_ms=ended.started_ms,
+            end_ms=ended.ended_ms,
+            attributes=_attributes(ended, code),
+            error=error,
+            slow=slow,
+            parts=_calls(ended),
+        )
 
 
 def _calls(ended: Ended) -> list[Part]:

@@ -1,5 +1,8 @@
 """The modules of this worker by name; a new module is one line here and one in the catalogue."""
 
+import importlib
+from collections.abc import Mapping
+
 from sync_contracts.catalogue import Module
 
 from sync_worker.modules.gstr1 import Outward
@@ -27,3 +30,12 @@ def gst_modules() -> dict[str, SyncModule]:
         Gstr2a(),
     )
     return {module.name: module for module in modules}
+
+
+def extra_modules(factory: str) -> Mapping[str, SyncModule]:
+    """Modules of a benchmark or test, named as `package.module:factory`."""
+    if not factory:
+        return {}
+    module, _, name = factory.partition(":")
+    found: Mapping[str, SyncModule] = getattr(importlib.import_module(module), name)()
+    return found
