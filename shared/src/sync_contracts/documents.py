@@ -1,11 +1,9 @@
 """Documents that more than one service reads: their fields and who writes them. Integer times are milliseconds."""
 
 from datetime import datetime
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from sync_contracts.buckets import Control, Status
-
-LINE_SHARE_FRESH_S: Final = 10
 
 
 class ColumnDocument(TypedDict):
@@ -147,44 +145,6 @@ class ClientDocument(TypedDict):
     created_at: datetime
     updated_at: datetime
     etag: int
-
-
-class LineShareDocument(TypedDict):
-    """`line_shares`, id `tenant:line`: how a tenant with running buckets stands on its line. Written by the dispatcher
-    every other second, information only; older than `LINE_SHARE_FRESH_S` it says nothing any more.
-
-    `share`: the tenant's part of the line, by weight, while all tenants have work; `measured`: its part of what the
-    dispatcher has sent to the line in the last minute, None if that is nothing; `tenants_active`: with running buckets
-    on the line, itself included; `units_waiting`: due and not yet dispatched; `window`: units that may be in flight.
-    """
-
-    _id: str
-    tenant_id: str
-    line_id: str
-    share: float
-    measured: float | None
-    tenants_active: int
-    units_waiting: int
-    in_flight: int
-    window: int
-    at: datetime
-
-
-class WorkerReportDocument(TypedDict):
-    """`worker_reports`, id: a worker's instance. Replaced every five seconds by the worker, information only.
-
-    `busy` of `slots` units ask the portal; `calls`, `errors` (no answer, or a status of 500 and more) and `took` (class
-    of duration -> calls) of the last five minutes.
-    """
-
-    _id: str
-    line_id: str
-    slots: int
-    busy: int
-    calls: int
-    errors: int
-    took: dict[str, int]
-    at: datetime
 
 
 class TenantDocument(TypedDict):

@@ -10,7 +10,7 @@ from bucket_api.dispatch.shares import Share
 from bucket_api.dispatch.standing import ShareOfLine, Standing
 from bucket_api.dispatch.store import StoreUnavailable
 from bucket_api.dispatch.telling import document_of, tell_standing
-from sync_contracts.documents import LineShareDocument
+from sync_contracts.line_reports import LineShareDocument
 
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.page_world import PageWorld, dispatcher_in, run_until_idle

@@ -16,7 +16,7 @@ from sync_contracts.collections import (
     TENANTS,
     UPSTREAMS,
 )
-from sync_contracts.documents import LineShareDocument
+from sync_contracts.line_reports import LineShareDocument
 from sync_contracts.lines import DEFAULT_LINE
 from sync_contracts.pages import page_id
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from sync_contracts.documents import LineShareDocument
+from sync_contracts.line_reports import LineShareDocument
 
 from bucket_api.dispatch.standing import ShareOfLine, Standing
 from bucket_api.dispatch.store import StoreUnavailable

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from sync_contracts.collections import LINE_SHARES, UPSTREAM_OUTAGES, UPSTREAMS, WORKER_REPORTS
-from sync_contracts.documents import LINE_SHARE_FRESH_S
+from sync_contracts.line_reports import LINE_SHARE_FRESH_S
 
 from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
