@@ -27,7 +27,7 @@ from sync_worker.execution.preflight import BucketView, Drop, Forged, Preflight,
 from sync_worker.intake.tracker import Tracker
 from sync_worker.modules.port import Fetched, Observed, Unchanged
 
-from tests.simulation.group import SimulatedConsumer
+from tests.simulation.consumer import SimulatedConsumer
 
 Patch = pytest.MonkeyPatch
 

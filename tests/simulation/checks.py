@@ -1,6 +1,6 @@
 """The promises, judged as the run goes on: at each change that a majority has, each record, each committed offset."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,13 +9,14 @@ from sync_contracts.buckets import is_open, terminal_status
 from sync_contracts.commands import Command
 from sync_contracts.events import Dispatched, Event, Started, Succeeded
 from sync_contracts.outcomes import Code
-from sync_contracts.pages import COUNTERS, TOTAL_NAMES, in_bitmap, page_from, page_id, tally, unit_from
+from sync_contracts.pages import COUNTERS, TOTAL_NAMES, in_bitmap, page_from, page_id, tally
 from sync_contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from sync_contracts.units import Unit, fold, is_ahead, round_of
 from sync_worker.datasets.versions import dataset_of
 
 from tests.simulation.documents import Document
 from tests.simulation.group import Group
+from tests.simulation.images import Images, changed_units, is_terminal
 from tests.simulation.log import Stored
 from tests.simulation.portal import Unit as Address
 from tests.simulation.world import World
@@ -31,6 +32,7 @@ class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._sim = world.sim
+        self.images = Images(world)
         self.history: list[Event] = []
         self.commands: list[Command] = []
         self.issued: dict[tuple[Address, int], int] = {}
@@ -76,7 +78,7 @@ class Checks:
                 self._world.portal.change(dataset)
             self.issued[address, command.attempt] = self._world.portal.version(dataset)
             self._issued_at[address, command.attempt] = self._clock
-        durable = self.unit(address)
+        durable = self.images.unit(address)
         if durable is not None and is_ahead(durable, command.attempt):
             self._sim.broken(f"I11 {address}: attempt {command.attempt} commanded of {durable.s} {durable.a}")
 
@@ -85,7 +87,7 @@ class Checks:
         self.history.append(event)
         for ci, mi, fact in events.facts(event):
             address = (event.bucket, event.page, ci, mi)
-            durable = self.unit(address)
+            durable = self.images.unit(address)
             if durable is not None and is_ahead(durable, fact.attempt):
                 self._sim.broken(f"I11 {address}: {fact.type} {fact.attempt} of {durable.s} {durable.a}")
             if not isinstance(event, Dispatched | Started):
@@ -115,7 +117,7 @@ class Checks:
             self._sim.broken(f"I6 {record.partition}:{record.offset} is committed, not readable, no dead letter")
             return
         for ci, mi, fact in events.facts(event):
-            unit = self.unit((event.bucket, event.page, ci, mi))
+            unit = self.images.unit((event.bucket, event.page, ci, mi))
             if unit is None:
                 continue
             if is_ahead(unit, fact.attempt) or fold(unit, fact, 0, self._world.timing.limits) is not unit:
@@ -130,7 +132,7 @@ class Checks:
             self._sim.broken(f"I7 {record.partition}:{record.offset} is committed, not readable, no dead letter")
             return
         address = (command.bucket, command.page, command.ci, command.mi)
-        unit = self.unit(address)
+        unit = self.images.unit(address)
         if (address, command.attempt) in self._ended or unit is None or unit.terminal:
             return
         if round_of(command.attempt) >= round_of(unit.a):
@@ -191,7 +193,7 @@ class Checks:
             self._sim.broken(f"I12 {address}: {now.s} {now.a} is older than its retry")
         if now.s != "S" or now.e not in (None, Code.UNCHANGED) or (address, now.a) in self._by_cooldown:
             return
-        key = self._dataset_key(address)
+        key = self.images.dataset_key(address)
         dataset = self._world.replica.majority("datasets").get(key)
         stored = int(dataset["marker"]) if dataset and "ver" in dataset else 0
         wanted = self.issued.get((address, now.a), 0)
@@ -241,7 +243,7 @@ class Checks:
 
     def _bucket_ended(self, bucket: Document) -> None:
         """I3."""
-        pages = self._pages(bucket)
+        pages = self.images.pages(bucket)
         totals = {letter: sum(page[name] for page in pages) for name, letter in TOTAL_NAMES.items()}
         result, name = bucket["results"][-1], bucket["_id"]
         self._sim.guards[f"bucket ended {bucket['status']}"] += 1
@@ -265,11 +267,11 @@ class Checks:
     def at_rest(self) -> None:
         """I13, I3 and the rest of the whole, when everything has ended."""
         for address, failed_in in self._must_reopen.items():
-            unit = self.unit(address)
+            unit = self.images.unit(address)
             if unit is not None and round_of(unit.a) <= failed_in:
                 self._sim.broken(f"I13 {address}: {unit.s} {unit.a} was selected and not reopened")
         for bucket in self._world.buckets():
-            for page in self._pages(bucket):
+            for page in self.images.pages(bucket):
                 if is_open({letter: page[name] for name, letter in TOTAL_NAMES.items()}):
                     self._sim.broken(f"I3 {page['_id']}: open units in a bucket that is {bucket['status']}")
 
@@ -278,50 +280,7 @@ class Checks:
         for (address, attempt), calls in self._world.portal.calls.items():
             if calls != 1:
                 self._sim.broken(f"N1 {address}: attempt {attempt} called the portal {calls} times")
-        for address, unit in self.units():
+        for address, unit in self.images.units():
             called = self._world.portal.calls[address, unit.a]
             if unit.s == "S" and not called and (address, unit.a) not in self._by_cooldown:
                 self._sim.broken(f"N1 {address}: succeeded {unit.a} without a call")
-
-    # Looking.
-
-    def unit(self, address: Address) -> Unit | None:
-        """A unit as a majority has it."""
-        bucket, number, ci, mi = address
-        page = self._world.replica.majority("bucket_pages").get(page_id(bucket, number))
-        if page is None or ci >= len(page["c"]) or mi >= len(page["c"][ci]["m"]):
-            return None
-        return unit_from(page["c"][ci]["m"][mi])
-
-    def units(self) -> Iterator[tuple[Address, Unit]]:
-        """All units as a majority has them."""
-        for page in self._world.replica.majority("bucket_pages").values():
-            for ci, client in enumerate(page["c"]):
-                for mi, unit in enumerate(client["m"]):
-                    yield (page["b"], page["p"], ci, mi), unit_from(unit)
-
-    def _pages(self, bucket: Document) -> Sequence[Document]:
-        pages = self._world.replica.majority("bucket_pages")
-        return [pages[page_id(bucket["_id"], number)] for number in range(bucket["n_pages"])]
-
-    def _dataset_key(self, address: Address) -> str:
-        bucket, number, ci, mi = address
-        document = self._world.bucket(bucket)
-        client = self._world.replica.majority("bucket_pages")[page_id(bucket, number)]["c"][ci]["id"]
-        column = document["columns"][mi]
-        return f"{document['tenant_id']}:{client}:{column['module']}:{column['period'] or '-'}"
-
-
-def is_terminal(bucket: Mapping[str, Any]) -> bool:
-    """Whether the bucket has ended."""
-    return bool(bucket["status"] != "RUNNING")
-
-
-def changed_units(before: Document, after: Document) -> Iterator[tuple[Address, Unit, Unit]]:
-    """The units that differ between two images of a page; images share what did not change."""
-    for ci, (old, new) in enumerate(zip(before["c"], after["c"], strict=True)):
-        if old is new:
-            continue
-        for mi, (was, now) in enumerate(zip(old["m"], new["m"], strict=True)):
-            if was is not now and was != now:
-                yield (after["b"], after["p"], ci, mi), unit_from(was), unit_from(now)

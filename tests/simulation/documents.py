@@ -201,3 +201,13 @@ def value_at(node: Any, path: Sequence[str]) -> Any:
         else:
             return MISSING
     return node
+
+
+def named(images: Mapping[Any, Document], query: Mapping[str, Any]) -> Iterable[Document]:
+    """The documents that may match: those whose ids are named, or all."""
+    wanted = query.get("_id")
+    if isinstance(wanted, str):
+        return [images[wanted]] if wanted in images else []
+    if isinstance(wanted, Mapping) and "$in" in wanted:
+        return [images[one] for one in dict.fromkeys(wanted["$in"]) if one in images]
+    return list(images.values())

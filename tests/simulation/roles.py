@@ -1,4 +1,4 @@
-"""The product's own objects, composed over the doubles: the one place that names constructors.
+"""The objects of dispatcher, aggregator and worker, composed over the doubles: the one place that names constructors.
 
 Each function is the composition root of one process and gives the coroutine that runs until it is stopped or dies.
 """
@@ -10,11 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
-from bucket_api.buckets.controlling import Controlling
-from bucket_api.buckets.eligibility import Standing
-from bucket_api.buckets.retrying import Retrying
-from bucket_api.buckets.store import BucketStore
-from bucket_api.buckets.wishes import Wishes
 from bucket_api.dispatch.backlog import ActiveBucket as DispatchedBucket
 from bucket_api.dispatch.cues import Leadership, follow
 from bucket_api.dispatch.loop import Dispatcher
@@ -23,7 +18,6 @@ from bucket_api.dispatch.messages import Outgoing, PageBatch
 from bucket_api.dispatch.publisher import BatchPublisher
 from bucket_api.dispatch.running import run_dispatcher
 from bucket_api.dispatch.store import DispatchStore
-from bucket_api.scope import TenantScope
 from msgspec import Struct
 from status_aggregator.aggregator import Aggregator, Stores
 from status_aggregator.consuming import EventConsumer
@@ -49,7 +43,8 @@ from sync_worker.intake.dead_letters import DeadLetters
 from sync_worker.intake.offsets import Offsets
 from sync_worker.modules.port import SyncModule
 
-from tests.simulation.group import Group, SimulatedConsumer
+from tests.simulation.consumer import SimulatedConsumer
+from tests.simulation.group import Group
 from tests.simulation.log import Log, SimulatedProducer, as_any
 from tests.simulation.network import Process, Simulation
 from tests.simulation.portal import RUNNING, PlainVault, SimulatedModule, SimulatedPortal, SimulatedPortals
@@ -266,36 +261,6 @@ def _runner(parts: Parts, process: Process, emitter: Emitter, refusals: DeadLett
         record=parts.watching.attempted,
         clock_ms=lambda: sim.now_ms(process),
     )
-
-
-class EveryoneReady:
-    """Every client may be tried again."""
-
-    async def of(self, tenant: TenantScope, clients: Sequence[str]) -> dict[str, Standing]:  # noqa: ARG002
-        """Nothing stands in the way."""
-        far_ms = 2**52
-        ready = Standing(active=True, ready=True, blocked=False, user_changed_ms=far_ms, logged_in_ms=far_ms)
-        return dict.fromkeys(clients, ready)
-
-
-class NothingLeft:
-    """Nobody asks which units a retry has left."""
-
-    async def keep(self, *_: object) -> None:
-        """Nothing is kept."""
-
-
-class Api:
-    """The wishes of users as an API process carries them out."""
-
-    def __init__(self, parts: Parts, process: Process) -> None:
-        database = as_any(SimulatedDatabase(parts.sim, parts.replica, process))
-        buckets, wishes = BucketStore(database), Wishes(database)
-        self.buckets = buckets
-        self.controlling = Controlling(buckets, wishes, lambda: parts.sim.now(process))
-        self.retrying = Retrying(
-            buckets, wishes, as_any(EveryoneReady()), as_any(NothingLeft()), lambda: parts.sim.now(process)
-        )
 
 
 MAINS = {"dispatcher": dispatcher, "aggregator": aggregator, "worker": worker}

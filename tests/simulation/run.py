@@ -8,9 +8,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tests.simulation.checks import Checks, is_terminal
+from tests.simulation.checks import Checks
 from tests.simulation.creating import simulate_creations
 from tests.simulation.faults import Faults
+from tests.simulation.images import is_terminal
 from tests.simulation.loop import Stuck
 from tests.simulation.portal import QUIET
 from tests.simulation.shape import shape_of
@@ -121,10 +122,10 @@ class Run:
         return bucket["control"] == "PAUSE" and not is_terminal(bucket)
 
     def _in_flight(self, plan: Plan) -> bool:
-        return any(unit.s in "DR" for address, unit in self.checks.units() if address[0] == plan.bucket)
+        return any(unit.s in "DR" for address, unit in self.checks.images.units() if address[0] == plan.bucket)
 
     def _open_units(self) -> list[str]:
-        found = [f"{address} {unit.s} {unit.a} {unit.e} t={unit.t}" for address, unit in self.checks.units()]
+        found = [f"{address} {unit.s} {unit.a} {unit.e} t={unit.t}" for address, unit in self.checks.images.units()]
         return [line for line in found if " S " not in line and " F " not in line and " C " not in line][:6]
 
     def _judge(self) -> None:

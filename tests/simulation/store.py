@@ -13,7 +13,7 @@ from pymongo.results import BulkWriteResult, DeleteResult, InsertManyResult, Ins
 from sync_runtime.mongo import CLIENT
 
 from tests.simulation.cursor import Cursor
-from tests.simulation.documents import Document, matches, projected, stored
+from tests.simulation.documents import Document, matches, named, projected, stored
 from tests.simulation.driver import Answer, Driver
 from tests.simulation.network import Process, Reply, Simulation
 from tests.simulation.primary import Primary
@@ -228,7 +228,7 @@ class SimulatedCollection:
 
     def _found(self, primary: Primary, query: Mapping[str, Any], *, durable: bool) -> list[Document]:
         images, now = primary.majority(self.name) if durable else primary.local(self.name), self._sim.now()
-        found = [document for document in _named(images, query) if matches(document, query, now)]
+        found = [document for document in named(images, query) if matches(document, query, now)]
         if not durable:
             for document in found:
                 primary.sees(self.name, document["_id"])
@@ -236,8 +236,8 @@ class SimulatedCollection:
 
     def _first(self, primary: Primary, query: Mapping[str, Any]) -> Document | None:
         now = self._sim.now()
-        named = _named(primary.local(self.name), query)
-        return next((document for document in named if matches(document, query, now)), None)
+        candidates = named(primary.local(self.name), query)
+        return next((document for document in candidates if matches(document, query, now)), None)
 
     def _insert(self, primary: Primary, document: Document) -> None:
         if document["_id"] in primary.local(self.name):
@@ -286,16 +286,6 @@ def refused_by(collection: str, query: Mapping[str, Any]) -> str:
     if collection == "buckets" and query.get("status") == "RUNNING" and "round" in query:
         return "wish too late" if "tenant_id" in query else "completion matched nothing"
     return f"{collection}: matched nothing"
-
-
-def _named(images: Mapping[Any, Document], query: Mapping[str, Any]) -> Iterable[Document]:
-    """The documents that may match: those whose ids are named, or all."""
-    wanted = query.get("_id")
-    if isinstance(wanted, str):
-        return [images[wanted]] if wanted in images else []
-    if isinstance(wanted, Mapping) and "$in" in wanted:
-        return [images[one] for one in dict.fromkeys(wanted["$in"]) if one in images]
-    return list(images.values())
 
 
 def _taken(pattern: dict[str, Any]) -> DuplicateKeyError:

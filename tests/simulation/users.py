@@ -12,7 +12,7 @@ from bucket_api.refusal import Refusal
 from bucket_api.scope import TenantScope
 from pymongo.errors import PyMongoError
 
-from tests.simulation.roles import Api
+from tests.simulation.api import Api
 from tests.simulation.world import World
 from tests.support.planted import Plan
 

@@ -16,7 +16,7 @@ from sync_worker.execution.retry import Done, TryAgain
 from sync_worker.execution.runner import Ended
 from sync_worker.modules.port import Refusal
 
-from tests.simulation.group import SimulatedConsumer
+from tests.simulation.consumer import SimulatedConsumer
 from tests.simulation.network import Simulation
 
 

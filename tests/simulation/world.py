@@ -9,12 +9,13 @@ from sync_contracts.buckets import shard_of
 from sync_contracts.pages import page_document
 from sync_contracts.units import Unit
 
+from tests.simulation.api import Api
 from tests.simulation.group import Group
 from tests.simulation.log import Log
 from tests.simulation.network import Process, Simulation
 from tests.simulation.portal import SimulatedPortal
 from tests.simulation.replica import Replica
-from tests.simulation.roles import GROUPS, MAINS, Api
+from tests.simulation.roles import GROUPS, MAINS
 from tests.simulation.shape import BORN_MS, ROLES, Shape
 from tests.simulation.watching import Watching
 
