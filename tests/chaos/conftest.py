@@ -13,6 +13,7 @@ CLIENTS = 220
 CALLS_PER_S = 55.0
 """Calls that all workers make together: slow enough for a bucket to be disturbed five times."""
 MONTHS_OF_A_RUN = 3
+LONG_RUN_MONTHS = 8
 
 
 @pytest.fixture(scope="package")
@@ -37,13 +38,19 @@ def practice(running: RunningStack, clients: list[Registration]) -> Practice:
 @pytest.fixture(scope="package")
 def months() -> Iterator[str]:
     """Months that nobody has asked for yet, newest first."""
-    return iter([f"{year}-{month:02}" for year in range(2025, 2022, -1) for month in range(12, 0, -1)])
+    return iter([f"{year}-{month:02}" for year in range(2025, 2020, -1) for month in range(12, 0, -1)])
 
 
 @pytest.fixture
 def disturbed(running: RunningStack, practice: Practice, months: Iterator[str]) -> Callable[[], Disturbed]:
-    """Starts a bucket of about a thousand units."""
+    """Starts a bucket of about a thousand units, 20 s of calls."""
     return lambda: Disturbed.start(running, practice, [next(months) for _ in range(MONTHS_OF_A_RUN)])
+
+
+@pytest.fixture
+def long_disturbed(running: RunningStack, practice: Practice, months: Iterator[str]) -> Callable[[], Disturbed]:
+    """Starts one of twice as many: a process that is killed five times needs time to come back."""
+    return lambda: Disturbed.start(running, practice, [next(months) for _ in range(LONG_RUN_MONTHS)])
 
 
 @pytest.fixture(autouse=True)

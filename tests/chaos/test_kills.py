@@ -19,9 +19,9 @@ DISPATCH_BATCH = 100
     ids=["worker", "dispatcher", "aggregator", "api"],
 )
 def test_f01_a1_kill_9_in_mid_bucket_loses_and_repeats_no_finished_unit(
-    running: RunningStack, disturbed: Callable[[], Disturbed], name: str, extra_calls_a_kill: int
+    running: RunningStack, long_disturbed: Callable[[], Disturbed], name: str, extra_calls_a_kill: int
 ) -> None:
-    bucket = disturbed()
+    bucket = long_disturbed()
 
     bucket.disturb(KILLS, lambda: running.kill9_and_await_return(name))
 
