@@ -154,6 +154,8 @@ async def test_data_that_was_announced_and_is_not_there_is_a_gap() -> None:
     gone = Refusal(OutcomeClass.EMPTY, "RET13509", 200)
     result = await sync(ScriptedPortal(answers(section_NIL=gone)))
     assert result == Incomplete(Code.SECTION_MISSING, {"missing": "nil", "expected": "3"})
+    only = await sync(ScriptedPortal(answers(TWO, section_B2B=gone)))
+    assert only == Incomplete(Code.SECTION_MISSING, {"missing": "b2b", "expected": "1"})
 
 
 async def test_a_section_that_the_gsp_does_not_offer_is_named_and_not_called_checked() -> None:

@@ -110,3 +110,12 @@ async def test_no_data_behind_a_count_is_a_gap() -> None:
     gone = Refusal(OutcomeClass.EMPTY, "IMS0004", 200)
     result = await sync(ScriptedPortal(answers(section_B2B=gone)))
     assert result == Incomplete(Code.SECTION_MISSING, {"missing": "b2b", "expected": "2"})
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(OutcomeClass.EMPTY, "IMS0004"), (OutcomeClass.UNCHANGED, "IMS0005")])
+async def test_no_data_behind_any_count_is_a_gap(outcome: OutcomeClass, code: str) -> None:
+    gone = Refusal(outcome, code, 200)
+    both = await sync(ScriptedPortal(answers(section_B2B=gone, section_B2BCN=gone)))
+    assert both == Incomplete(Code.SECTION_MISSING, {"missing": "b2b,b2bcn", "expected": "2"})
+    one = await sync(ScriptedPortal(answers(counts=counts(b2b=2), section_B2B=gone)))
+    assert one == Incomplete(Code.SECTION_MISSING, {"missing": "b2b", "expected": "1"})

@@ -122,6 +122,15 @@ class TestSections:
     async def test_the_same_refusal_of_every_section_is_told_as_it_is(self) -> None:
         assert await pull(ScriptedPortal(answers(a=UNKNOWN, b=UNKNOWN, c=UNKNOWN))) == UNKNOWN
 
+    @pytest.mark.parametrize("outcome", [OutcomeClass.EMPTY, OutcomeClass.UNCHANGED, OutcomeClass.NOT_APPLICABLE])
+    @pytest.mark.parametrize("count", [1, 3])
+    async def test_announced_data_of_which_nothing_comes_is_missing(self, count: int, outcome: OutcomeClass) -> None:
+        gone = Refusal(outcome, "RET13509", 200)
+        told = tuple(section(name, announced=True) for name in NAMES[:count])
+        missing = {"missing": ",".join(NAMES[:count]), "expected": str(count)}
+        result = await pull(ScriptedPortal(answers(a=gone, b=gone, c=gone)), sections=told)
+        assert result == Incomplete(Code.SECTION_MISSING, missing)
+
     async def test_what_cannot_be_read_is_not_kept(self) -> None:
         parts = MemoryParts()
 

@@ -14,6 +14,8 @@ from sync_worker.modules.sections import Section
 MAX_CONT_CHARS: Final = 512
 _MINUTE_MS: Final = 60_000
 _PASSING: Final = frozenset({OutcomeClass.TRANSIENT})
+_NOTHING_NEW: Final = frozenset({OutcomeClass.EMPTY, OutcomeClass.UNCHANGED, OutcomeClass.NOT_APPLICABLE})
+"""Good endings of a unit, but a gap where the portal has announced data."""
 
 
 class Waiting(Struct, frozen=True):
@@ -77,7 +79,8 @@ class Findings(Struct):
 
     def _without(self, asked: int) -> Incomplete | Refusal:
         first = next(iter(self.refused.values()))
-        if len(self.refused) == asked and all(refusal == first for refusal in self.refused.values()):
+        alike = len(self.refused) == asked and all(refusal == first for refusal in self.refused.values())
+        if alike and first.outcome not in _NOTHING_NEW:
             return first
         named = _named(self.refused, asked)
         if any(refusal.outcome is OutcomeClass.INTEGRITY for refusal in self.refused.values()):
