@@ -278,6 +278,26 @@ class TestFiles:
         assert result == Incomplete(Code.INTEGRITY_MISMATCH, {"missing": "b", "expected": "3"})
         assert "get b" not in third.names()
 
+    @pytest.mark.parametrize(("marker", "at_last"), [("m1", []), (None, ["get a"])])
+    async def test_what_came_of_files_is_not_asked_for_anew_while_others_are_made(
+        self, marker: str | None, at_last: list[str]
+    ) -> None:
+        parts, asked = MemoryParts(), list[list[str]]()
+        second: dict[str, Said] = {"get c": {"token": "T2", "est": "30"}, "files T2": WAIT, "f1x": FILE}
+        said = {**self.said(), **second}
+        cont: str | None = None
+        for minutes in (0, 31, 65):
+            portal = ScriptedPortal(said)
+            later = NOW + timedelta(minutes=minutes)
+            cont = token_of(await pull(portal, parts, marker=marker, cont=cont, now=later))
+            asked.append(portal.names())
+        assert asked[1:] == [["files T1", "f1", "f2", "f3", "files T2"], ["files T2"]]
+        ready, later = ScriptedPortal({**said, "files T2": links(1, "x")}), NOW + timedelta(minutes=100)
+        pulled = await pull(ready, parts, marker=marker, cont=cont, now=later)
+        assert isinstance(pulled, Pulled)
+        assert {name: len(rows) for name, rows in pulled.values.items()} == {"a": 1, "b": 3, "c": 1}
+        assert ready.names() == ["files T2", "f1x", *at_last]
+
     async def test_without_a_marker_nothing_else_is_read_before_the_files_are_there(self) -> None:
         parts = MemoryParts()
         cont = token_of(await pull(ScriptedPortal(self.said()), parts, marker=None))

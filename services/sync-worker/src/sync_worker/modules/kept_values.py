@@ -23,11 +23,11 @@ class KeptValues:
         """Read what earlier attempts have kept."""
         self._kept = await self._parts.kept(self._gen)
 
-    def value(self, name: str) -> Kept | None:
+    def value(self, name: str, *, of_any_age: bool = False) -> Kept | None:
         """What was kept under a name, None when nothing that may be joined."""
         stored = self._kept.get(name)
         try:
-            return None if stored is None else kept_value(stored, self._not_before_ms)
+            return None if stored is None else kept_value(stored, 0 if of_any_age else self._not_before_ms)
         except Malformed:
             return None
 

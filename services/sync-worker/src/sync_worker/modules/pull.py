@@ -76,7 +76,7 @@ class SectionPull:
 
     def _join(self) -> None:
         for section in self._sections:
-            kept = self._kept.value(section.name)
+            kept = self._kept.value(section.name) or self._kept.value(_of_files(section), of_any_age=True)
             if kept is None:
                 continue
             if kept.value is None:
@@ -100,7 +100,7 @@ class SectionPull:
         files = FileSet(self._portal, self._kept, section.name, waiting.token, section.read)
         came = await files.all(self._files(waiting.token))
         if isinstance(came, list):
-            self._take_files(section, came)
+            await self._take_files(section, came)
         elif came.outcome is OutcomeClass.WAITING_PORTAL:
             delay_ms = came.retry_after_ms or FILE_POLL_MINUTES * 60_000
             self._found.waiting[section.name] = Waiting(waiting.token, waiting.tries, delay_ms)
@@ -114,7 +114,8 @@ class SectionPull:
                 self._found.refused[section.name] = came
         return None
 
-    def _take_files(self, section: Section, pieces: list[Any]) -> None:
+    async def _take_files(self, section: Section, pieces: list[Any]) -> None:
+        """Kept while others are still being made, which may take longer than parts are joined for."""
         del self._found.waiting[section.name]
         try:
             value = joined(pieces)
@@ -123,6 +124,7 @@ class SectionPull:
             self._found.refused[section.name] = _DAMAGED
             return
         if agrees:
+            await self._kept.keep(_of_files(section), value)
             self._found.values[section.name] = value
         else:
             self._found.disagreeing[section.name] = section.disagreement
@@ -187,6 +189,11 @@ class SectionPull:
             found.empty.append(section.name)
             await self._kept.keep(section.name, None)
         return True
+
+
+def _of_files(section: Section) -> str:
+    """What a whole section out of files is kept as: its token is used up, so it is joined for as long as that was."""
+    return f"{section.name}.files"
 
 
 def _agrees(section: Section, value: Any) -> bool:
