@@ -303,11 +303,17 @@ class TestFiles:
         cont = token_of(await pull(ScriptedPortal(self.said()), parts, marker=None))
         later = NOW + timedelta(minutes=45)
         waiting = ScriptedPortal(self.said(**{"files T1": WAIT}))
-        assert token_of(await pull(waiting, parts, marker=None, cont=cont, now=later, session="2")) == cont
+        assert token_of(await pull(waiting, parts, marker=None, cont=cont, now=later)) == cont
         assert waiting.names() == ["files T1"]
         ready = ScriptedPortal(self.said())
         assert isinstance(await pull(ready, parts, marker=None, cont=cont, now=later), Pulled)
         assert ready.names() == ["files T1", "f1", "f2", "f3", "get a", "get c"]
+
+    async def test_without_a_marker_another_session_asks_anew(self) -> None:
+        cont = token_of(await pull(ScriptedPortal(self.said()), marker=None))
+        portal = ScriptedPortal(answers())
+        assert isinstance(await pull(portal, marker=None, cont=cont, session="2"), Pulled)
+        assert portal.names() == ["get a", "get b", "get c"]
 
     async def test_files_of_data_that_has_changed_are_not_gone_on_with(self) -> None:
         cont = token_of(await pull(ScriptedPortal(self.said())))

@@ -39,7 +39,7 @@ class Pulled(Struct, frozen=True):
 class Findings(Struct):
     """Filled by the pull, section by section. A refusal of one section stays with that section."""
 
-    stamp: str = "-"
+    stamp: str
     values: dict[str, Any] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     not_offered: list[str] = field(default_factory=list)
@@ -100,9 +100,9 @@ def is_gap(section: Section, refusal: Refusal) -> bool:
     return section.announced or refusal.outcome not in {OutcomeClass.EMPTY, OutcomeClass.NOT_APPLICABLE}
 
 
-def stamp_of(marker: str | None) -> str:
-    """What binds tokens to the portal's marker: files made of other data are not gone on with."""
-    return "-" if marker is None else sha256(marker.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+def stamp_of(gen: str) -> str:
+    """What binds tokens to the portal's marker, or to the session: files made of other data are not gone on with."""
+    return sha256(gen.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def continuation(waiting: Mapping[str, Waiting], stamp: str) -> str | None:

@@ -47,19 +47,20 @@ class SectionPull:
         files: Callable[[str], Call] | None = None,
     ) -> None:
         now_ms = int(request.now.timestamp() * 1000)
+        gen = marker or f"session {request.session}"
         self._portal = portal
         self._sections = sections
         self._files = files
-        self._tokens = continued(request.cont, stamp_of(marker)) if files is not None else {}
+        self._tokens = continued(request.cont, stamp_of(gen)) if files is not None else {}
         self._has_marker = marker is not None
         self._kept = KeptValues(
             parts,
-            marker or f"session {request.session}",
+            gen,
             now_ms=now_ms,
             not_before_ms=0 if marker else now_ms - JOIN_MINUTES * 60_000,
             expected=len(sections),
         )
-        self._found = Findings(stamp_of(marker))
+        self._found = Findings(stamp_of(gen))
         self._failed_file: Refusal | None = None
 
     async def all(self) -> Pulled | Incomplete | Refusal:
