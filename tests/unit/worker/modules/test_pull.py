@@ -93,6 +93,9 @@ class TestSections:
         pulled = await pull(ScriptedPortal(answers(b=Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED))))
         assert isinstance(pulled, Pulled)
         assert pulled.not_offered == ("b",)
+        said_so = Refusal(OutcomeClass.UNKNOWN, NOT_OFFERED, 200)
+        refused = await pull(ScriptedPortal(answers(b=said_so)))
+        assert refused == Incomplete(Code.SECTION_MISSING, {"missing": "b", "expected": "3"}, said_so)
 
     @pytest.mark.parametrize("refusal", [TRANSIENT, UNKNOWN])
     async def test_a_section_that_fails_leaves_others_alone_and_is_asked_for_again(self, refusal: Refusal) -> None:

@@ -62,6 +62,11 @@ class Refusal(Struct, frozen=True):
     retry_after_ms: int | None = None
     detail: Mapping[str, str] = {}
 
+    @property
+    def is_not_offered(self) -> bool:
+        """Whether this GSP does not offer the call; a portal that says the same word means something else."""
+        return self.code == NOT_OFFERED and self.outcome is OutcomeClass.NOT_APPLICABLE
+
 
 class Portal(Protocol):
     """The portal as seen by one unit of one client. One rate permit per call; session handling is inside."""

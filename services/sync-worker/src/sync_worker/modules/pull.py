@@ -23,7 +23,7 @@ from sync_worker.modules.findings import (
     stamp_of,
 )
 from sync_worker.modules.kept_values import KeptValues
-from sync_worker.modules.port import NOT_OFFERED, Call, FilePortal, Incomplete, Parts, Refusal, Request
+from sync_worker.modules.port import Call, FilePortal, Incomplete, Parts, Refusal, Request
 from sync_worker.modules.sections import Section, file_token, joined
 
 REQUESTS_OF_A_FILE: Final = 2
@@ -182,7 +182,7 @@ class SectionPull:
             found.waiting[section.name] = Waiting(delay_ms=delay_ms)
         elif not is_of_section(refusal):
             return False
-        elif refusal.code == NOT_OFFERED:
+        elif refusal.is_not_offered:
             found.not_offered.append(section.name)
         elif is_gap(section, refusal):
             found.refused[section.name] = refusal
