@@ -151,6 +151,10 @@ class TestLinks:
             "http://elsewhere.example/a.tar.gz",
             "https://127.0.0.1:9000/gsp/a.tar.gz",
             "http://127.0.0.1:9000/other/a.tar.gz",
+            f"{BASE}/taxpayerapi/v1.0/returns/gstr1?action=RETSUM",
+            f"{BASE}/files",
+            f"{BASE}/files/",
+            f"{BASE}/filesystem/a.tar.gz",
             "http://127.0.0.1:9000.elsewhere.example/gsp/a",
             "//elsewhere.example/a.tar.gz",
             "file:///etc/passwd",
@@ -174,9 +178,12 @@ class TestLinks:
         assert place_of(url, base_url=BASE, gateway="files") is None
 
     @settings(derandomize=True, deadline=None)
-    @given(st.text(max_size=60) | st.text("./%:@?#\\abhtp", max_size=30))
-    def test_whatever_a_link_says_it_stays_below_the_gateway(self, url: str) -> None:
-        place = place_of(url, base_url=BASE, gateway="files")
+    @given(
+        st.sampled_from(["", BASE, f"{BASE}/", f"{BASE}/files/"]),
+        st.text(max_size=60) | st.text("./%:@?#\\abhtp", max_size=30),
+    )
+    def test_whatever_a_link_says_it_stays_below_the_gateway(self, start: str, url: str) -> None:
+        place = place_of(start + url, base_url=BASE, gateway="files")
         if place is not None:
             assert place.path.startswith("files/")
             assert ".." not in place.path.split("/")

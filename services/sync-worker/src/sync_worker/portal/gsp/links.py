@@ -1,4 +1,7 @@
-"""Signed links of the portal, pure: a file is fetched only from the line's own host, below its file gateway."""
+"""Signed links of the portal, pure: a file is fetched only from the line's own host, below its file gateway.
+
+The headers of a session go with it, so no link may lead to another path of the host either.
+"""
 
 import re
 from collections.abc import Mapping
@@ -33,7 +36,9 @@ def place_of(url: str, *, base_url: str, gateway: str) -> Place | None:
     path = parts.path.removeprefix("/")
     if parts.scheme or parts.netloc or parts.fragment or not _is_plain_path(path):
         return None
-    return Place(path if is_own else f"{gateway}/{path}", dict(query))
+    if not is_own:
+        path = f"{gateway}/{path}"
+    return Place(path, dict(query)) if path.startswith(f"{gateway}/") else None
 
 
 def _is_plain_path(path: str) -> bool:
