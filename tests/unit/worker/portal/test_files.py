@@ -122,6 +122,50 @@ class TestArchives:
         with pytest.raises(Unpackable):
             member_of(packed((info, content)))
 
+    def test_a_chain_of_extended_headers_is_refused_at_its_first(self) -> None:
+        chain = tarfile.TarInfo("pax")
+        chain.type = tarfile.XHDTYPE
+        with pytest.raises(Unpackable):
+            member_of(gzip.compress(chain.tobuf() * 1_500, mtime=0))
+
+    @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.AREGTYPE])
+    def test_only_a_plain_member_may_come_first(self, kind: bytes) -> None:
+        one = packed(member(MEMBER, type=kind))
+        if kind == tarfile.AREGTYPE:
+            assert member_of(one) == MEMBER
+        else:
+            with pytest.raises(Unpackable):
+                member_of(one)
+
+    @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 4096])
+    def test_a_member_of_any_size_comes_out_as_it_went_in(self, size: int) -> None:
+        content = random.Random(size).randbytes(size)
+        assert member_of(packed(member(content))) == content
+
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    @given(
+        writes=st.lists(st.tuples(st.integers(0, 1023), st.binary(min_size=1, max_size=12)), max_size=4),
+        mends=st.booleans(),
+    )
+    def test_whatever_a_header_says_only_our_own_error_is_raised(
+        self, *, writes: list[tuple[int, bytes]], mends: bool
+    ) -> None:
+        spoiled = bytearray(gzip.decompress(GOOD))
+        for place, change in writes:
+            spoiled[place : place + len(change)] = change
+        if mends:  # so that what lies behind the checksum is reached too
+            spoiled[148:156] = b" " * 8
+            spoiled[148:156] = b"%06o\0 " % sum(spoiled[:512])
+        with suppress(Unpackable):
+            content = member_of(gzip.compress(bytes(spoiled), mtime=0))
+            assert content == bytes(spoiled[512 : 512 + len(content)])
+
+    @settings(derandomize=True, deadline=None, max_examples=200)
+    @given(st.binary(max_size=1100))
+    def test_any_bytes_in_a_gzip_are_refused_or_a_tar(self, tar: bytes) -> None:
+        with suppress(Unpackable):
+            member_of(gzip.compress(tar, mtime=0))
+
     @settings(derandomize=True, deadline=None, max_examples=300)
     @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
     def test_a_spoiled_byte_is_refused_or_makes_no_difference(self, place: int, change: int) -> None:

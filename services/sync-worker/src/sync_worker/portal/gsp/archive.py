@@ -1,11 +1,11 @@
 """Archives of the portal, pure: a gzip tar with one JSON member, unpacked in memory within limits. Never to a disk.
 
-A name, a link, a device or a sparse member in an archive means nothing here: such archives are refused whole.
+The one header is read here, by itself: a second member, a link, a device, a sparse member or a header of extensions
+means nothing here, and such archives are refused whole.
 """
 
-import tarfile
+import re
 import zlib
-from io import BytesIO
 from typing import Final
 
 MAX_UNPACKED_BYTES: Final = 512 * 1024 * 1024
@@ -16,6 +16,10 @@ LEAST_LIMIT_BYTES: Final = 1024 * 1024
 
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31
+_BLOCK_BYTES: Final = 512
+_NAME, _SIZE, _CHECKSUM, _KIND = slice(0, 100), slice(124, 136), slice(148, 156), slice(156, 157)
+_FILE_KINDS: Final = (b"0", b"\0")
+_OCTAL: Final = re.compile(rb"[0-7]{1,11}")
 
 
 class Unpackable(Exception):
@@ -31,12 +35,7 @@ def is_archive(body: bytes) -> bool:
 
 def member_of(archive: bytes, *, max_bytes: int = MAX_UNPACKED_BYTES) -> bytes:
     """The content of the one JSON member; raises `Unpackable`."""
-    unpacked = _gunzipped(archive, min(max_bytes, max(LEAST_LIMIT_BYTES, len(archive) * MAX_RATIO)))
-    try:
-        with tarfile.open(fileobj=BytesIO(unpacked), mode="r:") as tar:
-            return _only_member(tar, len(unpacked))
-    except (tarfile.TarError, ValueError, EOFError, OverflowError, OSError) as error:
-        raise Unpackable("not a tar") from error
+    return _only_member(_gunzipped(archive, min(max_bytes, max(LEAST_LIMIT_BYTES, len(archive) * MAX_RATIO))))
 
 
 def _gunzipped(archive: bytes, limit: int) -> bytes:
@@ -52,17 +51,29 @@ def _gunzipped(archive: bytes, limit: int) -> bytes:
     return unpacked
 
 
-def _only_member(tar: tarfile.TarFile, size: int) -> bytes:
-    found: bytes | None = None
-    for member in tar:
-        if found is not None:
-            raise Unpackable("more members than one")
-        if not member.isreg() or member.issparse() or not member.name.endswith(".json") or member.size > size:
-            raise Unpackable("a member that is no JSON file")
-        file = tar.extractfile(member)
-        found = b"" if file is None else file.read()
-        if len(found) != member.size:
-            raise Unpackable("a member is cut off")
-    if found is None:
-        raise Unpackable("empty")
-    return found
+def _only_member(tar: bytes) -> bytes:
+    header = tar[:_BLOCK_BYTES]
+    if len(header) < _BLOCK_BYTES or _octal(header[_CHECKSUM]) != _sum_of(header):
+        raise Unpackable("not a tar")
+    name = header[_NAME].partition(b"\0")[0]
+    if header[_KIND] not in _FILE_KINDS or not name.endswith(b".json"):
+        raise Unpackable("a member that is no JSON file")
+    end = _BLOCK_BYTES + _octal(header[_SIZE])
+    padded = -(-end // _BLOCK_BYTES) * _BLOCK_BYTES
+    if padded > len(tar):
+        raise Unpackable("a member is cut off")
+    if tar.count(b"\0", padded) != len(tar) - padded:
+        raise Unpackable("more members than one")
+    return tar[_BLOCK_BYTES:end]
+
+
+def _sum_of(header: bytes) -> int:
+    """The checksum of a header is over its bytes, its own place taken as blanks."""
+    return sum(header) - sum(header[_CHECKSUM]) + len(header[_CHECKSUM]) * ord(" ")
+
+
+def _octal(field: bytes) -> int:
+    digits = field.strip(b" \0")
+    if not _OCTAL.fullmatch(digits):
+        raise Unpackable("a number of a header is no octal")
+    return int(digits, 8)
