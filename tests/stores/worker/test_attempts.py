@@ -223,6 +223,24 @@ async def test_unchanged_rests_on_the_version_that_the_module_saw(world: World) 
     assert ending.code is Code.CLIENT_SERIAL
 
 
+async def test_equal_data_under_a_new_marker_is_unchanged_and_the_marker_is_stored(world: World) -> None:
+    first = await world.end(brings(structs.replace(fetched(b"body"), marker="m1")))
+    again = await world.end(brings(structs.replace(fetched(b"body"), marker="m2")), force=True)
+    assert first == Done(Code.OK, 1, 1, "b_1.1.1")
+    assert again == Done(Code.UNCHANGED, 1, 1, "b_1.1.1")
+    seen: list[str | None] = []
+
+    async def look(request: Request, *_: object) -> Result:
+        assert request.previous is not None
+        seen.append(request.previous.marker)
+        return Unchanged(1, 0)
+
+    await world.end(look, force=True)
+    document = await world.document()
+    assert document is not None
+    assert (seen, document["marker"], document["ver"]) == (["m2"], "m2", "b_1.1.1")
+
+
 async def test_an_error_of_the_portal_for_everybody_is_not_counted_against_the_unit(world: World) -> None:
     error = brings(Refusal(OutcomeClass.TRANSIENT, http=502))
     counted = await world.end(error, unit=Unit("D", 2, e="RATE_LIMITED"))

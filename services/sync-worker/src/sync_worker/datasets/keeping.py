@@ -76,7 +76,7 @@ class DatasetKeeper:
         """A later delivery that has stored no data (the portal told it to wait) does not make this fetch good."""
         sha256 = sealing.digest_of(fetched.body)
         if known.ver is not None and known.sha256 == sha256:
-            outcome = await self._store.write(versions.touch(target, known, self._now()))
+            outcome = await self._store.write(versions.touch(target, known, self._now(), fetched))
             if not isinstance(outcome, Stale):
                 return Kept(Code.UNCHANGED, fetched.rows, known.ver)
         ver = target.own_version

@@ -163,9 +163,14 @@ def flip(
     return _write(target, fields, gone)
 
 
-def touch(target: Target, known: Known, at: datetime) -> Write:
-    """Note that the portal still has what is stored: only if that very version is still current."""
-    fields = {"fetched_at": at, "bucket": target.bucket, "attempt": target.attempt}
+def touch(target: Target, known: Known, at: datetime, fetched: Fetched | None = None) -> Write:
+    """Note that the portal still has what is stored: only if that very version is still current.
+
+    `fetched`: the same data, come anew, perhaps under another marker.
+    """
+    fields: dict[str, Any] = {"fetched_at": at, "bucket": target.bucket, "attempt": target.attempt}
+    if fetched is not None:
+        fields["marker"] = fetched.marker
     return _write(target, fields, _OVER, {"ver": known.ver})
 
 
