@@ -16,6 +16,7 @@ SECTIONS: Final[tuple[str, ...]] = ("B2B", "B2BA", "B2BCN", "B2BCNA", "B2BDN", "
 GOODS: Final = "ALL_OTH"
 """The kind of supplies whose documents have these sections."""
 _STATES: Final = ("noaction", "reject", "pending", "accept")
+_OF_ALL: Final = "ttl_cnt"
 
 
 class Counts(Struct, frozen=True):
@@ -26,10 +27,14 @@ class Counts(Struct, frozen=True):
 
 
 def counts_of(payload: object, gstin: str) -> Counts:
-    """Counts by section; raises `Malformed`."""
+    """Counts by section; raises `Malformed`, also for what leaves out a count: it would be taken for no documents."""
     body = identified(payload, gstin=gstin)
-    kinds = table(body.get(GOODS.lower(), {}), GOODS.lower())
+    kinds = table(body.get(GOODS.lower()), GOODS.lower())
     counted = {name: _counted(table(kinds[name.lower()], name)) for name in SECTIONS if name.lower() in kinds}
+    if not counted and not _is_stated(kinds, _OF_ALL):
+        raise Malformed("nothing is counted")
+    if _is_stated(kinds, _OF_ALL) and _count(kinds[_OF_ALL]) != sum(total for total, _ in counted.values()):
+        raise Malformed("the counts of the sections are not that of all")
     announced = {name: Announced(total) for name, (total, _) in counted.items() if total}
     return Counts(digest_of(canonical({name: list(states) for name, (_, states) in counted.items()})), announced)
 
@@ -61,9 +66,17 @@ def is_current(marker: str | None, counts: Counts, today: date) -> bool:
 
 
 def _counted(row: Mapping[str, Any]) -> tuple[int, tuple[int, ...]]:
-    """The total of a section, and its states."""
+    """The total of a section, which is the sum of its states where it is not stated, and its states."""
     states = tuple(_count(row.get(name)) for name in _STATES)
-    return (_count(row["total"]) if "total" in row else sum(states)), states
+    if _is_stated(row, "total"):
+        return _count(row["total"]), states
+    if not all(_is_stated(row, name) for name in _STATES):
+        raise Malformed("a section without its counts")
+    return sum(states), states
+
+
+def _is_stated(fields: Mapping[str, Any], name: str) -> bool:
+    return fields.get(name) not in (None, "")
 
 
 def _count(value: object) -> int:
