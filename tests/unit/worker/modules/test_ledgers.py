@@ -1,6 +1,7 @@
 """Ledgers: lines add up to balances, and balances to those of now."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code, OutcomeClass
-from sync_worker.modules.ledger_lines import Span, adds_up
+from sync_worker.modules.ledger_lines import Span, added_up, adds_up
 from sync_worker.modules.ledgers import Ledgers, span_of
-from sync_worker.modules.port import Incomplete, Observed, Previous, Refusal, Request, Result
+from sync_worker.modules.port import Incomplete, Observed, Previous, Refusal, Request, Result, Unloadable
 
 from tests.support.as_previous import as_previous, fetched_of
 from tests.support.kept_parts import MemoryParts
@@ -90,7 +91,6 @@ def test_days_lie_inside_one_financial_year(year: str, today: date, span: Span) 
         ledger(line("Cr", "50.00", "150.00"), closing="151.00"),
         ledger(line("Cr", "50.00", "150.00"), line("Dr", "20.00", "131.00")),
         ledger(line("Dr", "50.00", "150.00"), line("Cr", "20.00", "130.00")),
-        {name: field for name, field in CASH.items() if name != "op_bal"},
     ],
 )
 async def test_a_ledger_that_does_not_add_up_is_read_again_once(wrong: dict[str, Any]) -> None:
@@ -151,12 +151,74 @@ async def test_a_longer_range_changes_no_line_that_stays() -> None:
         {"tr": [{**CASH["tr"][0], "dt": "31/03/2026"}]},
         {"tr": [{**CASH["tr"][0], "tr_typ": "X"}]},
         {"tr": "many"},
+        {"op_bal": {}},
+        {"cl_bal": {"desc": "Closing Balance"}},
+        {"cl_bal": None},
     ],
 )
 async def test_what_is_not_the_ledger_asked_for_is_not_stored(spoiled: dict[str, Any]) -> None:
     result = await sync(ScriptedPortal(answers(cash={**CASH, **spoiled})))
     assert isinstance(result, Incomplete)
     assert result.code is Code.INTEGRITY_MISMATCH
+
+
+@pytest.mark.parametrize("name", ["cash", "itc"])
+@pytest.mark.parametrize("left_out", ["gstin", "fr_dt", "to_dt", "tr", "op_bal", "cl_bal"])
+async def test_a_ledger_that_leaves_something_out_is_not_stored(name: str, left_out: str) -> None:
+    short = {field: value for field, value in CASH.items() if field != left_out}
+    result = await sync(ScriptedPortal(answers(**{name: short})))
+    assert result == Incomplete(Code.INTEGRITY_MISMATCH, {"missing": name, "expected": "4"})
+
+
+async def test_totals_are_called_checked_only_where_lines_were_added_up_to_balances() -> None:
+    bare = {"gstin": GSTIN, "tr": LIABILITY["tr"]}
+    fetched = fetched_of(await sync(ScriptedPortal(answers(liability=bare))))
+    assert fetched.flags == CHECKED_IDENTITY
+    assert set(fetched.totals) == {"cash", "itc"}
+    none = Refusal(OutcomeClass.EMPTY, "RET13508", 200)
+    fetched = fetched_of(await sync(ScriptedPortal(answers(cash=none, itc=none, liability=none))))
+    assert (fetched.flags, fetched.totals) == (CHECKED_IDENTITY, {})
+
+
+def test_our_side_of_a_control_total_is_added_up_from_the_lines() -> None:
+    off = ledger(line("Cr", "50.00", "150.00"), line("Dr", "20.00", "130.00"), closing="999.00")
+    assert added_up("cash", off) == "130.00"
+    assert added_up("liability", LIABILITY) == "130.00"
+
+
+async def test_another_day_with_nothing_new_is_the_same_data_under_another_marker() -> None:
+    today = fetched_of(await sync(ScriptedPortal(answers())))
+    longer = {"to_dt": "25/11/2026"}
+    cash, liability = {**CASH, **longer}, {**LIABILITY, **longer}
+    request = Request(GSTIN, "regular", "2026-27", NOW + timedelta(days=1), as_previous(today))
+    portal = ScriptedPortal(answers(cash=cash, itc=cash, liability=liability))
+    tomorrow = fetched_of(await Ledgers().sync(request, portal, MemoryParts()))
+    assert tomorrow.body == today.body
+    assert (today.marker, tomorrow.marker) == ("2026-04-01|2026-11-24", "2026-04-01|2026-11-25")
+
+
+async def broken() -> bytes:
+    raise Unloadable
+
+
+async def no_json() -> bytes:
+    return b"{"
+
+
+async def another_shape() -> bytes:
+    return b'{"sections":{"cash":[]}}'
+
+
+@pytest.mark.parametrize("load", [broken, no_json, another_shape])
+async def test_a_stored_version_that_does_not_open_is_told_and_stands_in_nobodys_way(
+    load: Callable[[], Awaitable[bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
+    previous = Previous(None, 7, NOW, load)
+    fetched = fetched_of(await sync(ScriptedPortal(answers()), previous))
+    assert set(fetched.totals) == {"cash", "itc", "liability"}
+    assert fetched.delta is None
+    (told,) = caplog.records
+    assert (vars(told)["action"], vars(told)["sync_module"]) == ("previous", "ledgers")
 
 
 @pytest.mark.parametrize("spoiled", [{"gstin": "x"}, {"cash_bal": [None]}, {"itc_bal": {"igst_bal": "much"}}])

@@ -5,6 +5,8 @@ import zlib
 from hashlib import sha256
 from typing import Final, Protocol
 
+from sync_worker.modules.port import Unloadable
+
 INLINE_LIMIT: Final = 16 * 1024
 CHUNK_BYTES: Final = 4 * 1024 * 1024 - 1024
 """Below 4 MiB with what encryption adds."""
@@ -20,10 +22,8 @@ class TenantVault(Protocol):
     async def unseal(self, tenant: str, sealed: bytes, *place: str) -> bytes | None: ...
 
 
-class Unreadable(Exception):
+class Unreadable(Unloadable):
     """Stored bytes do not open: altered, moved, or closed with a key that is gone."""
-
-    log_safe = True
 
 
 def digest_of(body: bytes) -> str:

@@ -17,6 +17,10 @@ from sync_worker.modules.sections import identified
 HEADS: Final = ("igst", "cgst", "sgst", "cess")
 _ADDS: Final[Mapping[str, tuple[str, ...]]] = {"cash": ("Cr",), "itc": ("Cr",), "liability": LIABILITY_GROWS_BY}
 """Kinds of line that may make a ledger's balance grow."""
+_WHOLE: Final = frozenset({"cash", "itc"})
+"""Ledgers whose fields are known: they must state whose they are, their days and their balances."""
+_DAYS: Final = ("fr_dt", "to_dt")
+_BALANCES: Final = ("op_bal", "cl_bal")
 _NOW: Final[Mapping[str, tuple[str, str]]] = {"cash": ("cash_bal", "{}_tot_bal"), "itc": ("itc_bal", "{}_bal")}
 """Where the balances of now tell of a ledger."""
 
@@ -28,16 +32,23 @@ class Span(Struct, frozen=True):
     last: str
 
 
-def ledger_of(payload: object, *, gstin: str, span: Span) -> dict[str, Any]:
-    """A ledger's answer; raises `Malformed` where it belongs to another registration or other days."""
-    body = identified(payload, gstin=gstin)
-    for name, day in (("fr_dt", span.first), ("to_dt", span.last)):
-        told = day_of(body[name]) if name in body else None
-        if name in body and (told is None or told.isoformat() != day):
+def ledger_of(payload: object, *, name: str, gstin: str, span: Span) -> dict[str, Any]:
+    """A ledger's answer without its days; raises `Malformed` where it is of others, or says too little to be checked.
+
+    The days move from day to day while the ledger stays as it is.
+    """
+    is_whole = name in _WHOLE
+    body = identified(payload, gstin=gstin, required=is_whole)
+    for place, day in zip(_DAYS, (span.first, span.last), strict=True):
+        told = day_of(body[place]) if place in body else None
+        if (place in body or is_whole) and (told is None or told.isoformat() != day):
             raise Malformed("the ledger covers other days")
-    for line in lines_of(body):
+    for line in listed(body.get("tr"), "tr"):
         _check(line, span)
-    return body
+    for place in _BALANCES if is_whole else ():
+        if not any(_states(body.get(place), head) for head in HEADS):
+            raise Malformed("a ledger without its balances")
+    return {field: value for field, value in body.items() if field not in _DAYS}
 
 
 def balances_of(payload: object, *, gstin: str) -> dict[str, Any]:
@@ -52,7 +63,7 @@ def balances_of(payload: object, *, gstin: str) -> dict[str, Any]:
 
 def lines_of(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The lines in their order; raises `Malformed`."""
-    return listed(ledger.get("tr") or [], "tr")
+    return listed(ledger.get("tr"), "tr")
 
 
 def adds_up(name: str, ledger: Mapping[str, Any]) -> bool:
@@ -80,21 +91,33 @@ def balance_of(balances: object, head: str) -> Decimal:
     return _total(table(balances, "balances").get(head))
 
 
-def closing_of(ledger: Mapping[str, Any]) -> str:
-    """The closing balance of all heads, as text for the control totals."""
-    return str(sum((balance_of(ledger["cl_bal"], head) for head in HEADS), Decimal("0.00")))
+def states_balances(ledger: Mapping[str, Any]) -> bool:
+    """Whether a ledger has the balances that its lines can be added up to."""
+    return all(ledger.get(place) is not None for place in _BALANCES)
+
+
+def over_heads(balances: object) -> str:
+    """A balance over all heads, as text for the control totals."""
+    return str(sum((balance_of(balances, head) for head in HEADS), Decimal("0.00")))
+
+
+def added_up(name: str, ledger: Mapping[str, Any]) -> str:
+    """The opening balance and the lines over all heads, as text for the control totals."""
+    kinds = _ADDS[name]
+    adds = next((kind for kind in kinds if _heads_add_up(kind, ledger)), kinds[0])
+    return str(sum((_by_lines(adds, ledger, head) for head in HEADS), Decimal("0.00")))
 
 
 def _heads_add_up(adds: str, ledger: Mapping[str, Any]) -> bool:
-    opening, closing = ledger.get("op_bal"), ledger.get("cl_bal")
-    if opening is None or closing is None:
-        return opening is None and closing is None
-    lines = lines_of(ledger)
-    return all(
-        balance_of(opening, head) + sum(_moved(adds, line, _total(line.get(head))) for line in lines)
-        == balance_of(closing, head)
-        for head in HEADS
-    )
+    if not states_balances(ledger):
+        return all(ledger.get(place) is None for place in _BALANCES)
+    return all(_by_lines(adds, ledger, head) == balance_of(ledger["cl_bal"], head) for head in HEADS)
+
+
+def _by_lines(adds: str, ledger: Mapping[str, Any], head: str) -> Decimal:
+    """The closing balance of a head that the opening one and the lines give."""
+    moved = (_moved(adds, line, _total(line.get(head))) for line in lines_of(ledger))
+    return balance_of(ledger["op_bal"], head) + sum(moved)
 
 
 def _runs(adds: str, ledger: Mapping[str, Any]) -> bool:

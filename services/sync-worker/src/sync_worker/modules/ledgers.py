@@ -1,38 +1,53 @@
 """Cash, credit and liability ledgers of a financial year so far, and the balances of now.
 
 Each ledger adds up by itself; where the year runs, its closing balance is the balance of now. Whether the opening
-balance has moved since the last pull is a control total, not a failure.
+balance has moved since the last pull is a control total, not a failure. The days that were asked for are the marker.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sync_contracts.catalogue import MODULES, Module
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code
 
 from sync_worker.modules.calendar import today_in_india
-from sync_worker.modules.canonical import decoded, table
+from sync_worker.modules.canonical import Malformed, decoded, table
 from sync_worker.modules.dataset import fetched_sections
 from sync_worker.modules.findings import Pulled
 from sync_worker.modules.ledger_lines import (
     Span,
+    added_up,
     adds_up,
     agrees_with_now,
     balances_of,
-    closing_of,
     ledger_of,
     lines_of,
+    over_heads,
+    states_balances,
 )
-from sync_worker.modules.port import Call, FilePortal, Incomplete, Observed, Parts, Refusal, Request, Result
+from sync_worker.modules.port import (
+    Call,
+    FilePortal,
+    Incomplete,
+    Observed,
+    Parts,
+    Refusal,
+    Request,
+    Result,
+    Unloadable,
+)
 from sync_worker.modules.pull import SectionPull
 from sync_worker.modules.sections import Section, identified
 
 LEDGERS: Final = ("cash", "itc", "liability")
 BALANCES: Final = "balances"
 PAYABLE: Final = "payable"
+log = logging.getLogger(__name__)
 
 
 class Ledgers:
@@ -70,7 +85,7 @@ class Ledgers:
             Section(
                 name,
                 Call(f"ledgers.{name}", days),
-                partial(ledger_of, gstin=request.gstin, span=span),
+                partial(ledger_of, name=name, gstin=request.gstin, span=span),
                 agrees=partial(adds_up, name),
             )
             for name in LEDGERS
@@ -111,28 +126,43 @@ def _moved_since(values: Mapping[str, Any]) -> list[str]:
 
 
 async def _fetched(request: Request, pulled: Pulled, span: Span) -> Result:
-    flags = CHECKED_IDENTITY | CHECKED_TOTALS
-    totals = {**_closings(pulled.values), **await _continuity(request, pulled.values)}
-    counts = {name: len(lines_of(value)) if name in LEDGERS else 1 for name, value in pulled.values.items()}
-    days = [span.first, span.last]
-    return await fetched_sections(request, pulled, flags=flags, totals=totals, counts=counts, days=days)
+    before = await _before(request)
+    ledgers = {name: value for name, value in pulled.values.items() if name in LEDGERS}
+    is_checked = bool(ledgers) and all(states_balances(ledger) for ledger in ledgers.values())
+    return await fetched_sections(
+        request if before is not None else replace(request, previous=None),
+        pulled,
+        flags=CHECKED_IDENTITY | CHECKED_TOTALS if is_checked else CHECKED_IDENTITY,
+        marker=f"{span.first}|{span.last}",
+        totals={**_closings(ledgers), **_continuity(before or {}, ledgers)},
+        counts={name: len(lines_of(value)) if name in LEDGERS else 1 for name, value in pulled.values.items()},
+    )
 
 
-def _closings(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Closing balances, which the lines have been added up to."""
-    closings = {name: closing_of(values[name]) for name in LEDGERS if "cl_bal" in values.get(name, {})}
-    return {name: {"ours": closing, "portal": closing} for name, closing in closings.items()}
+def _closings(ledgers: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Closing balances: as the lines give them, and as the portal states them."""
+    whole = {name: ledger for name, ledger in ledgers.items() if states_balances(ledger)}
+    return {name: {"ours": added_up(name, one), "portal": over_heads(one["cl_bal"])} for name, one in whole.items()}
 
 
-async def _continuity(request: Request, values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Opening balances against those of the last pull of this year: they should not move."""
+async def _before(request: Request) -> Mapping[str, str] | None:
+    """The opening balances of the last pull of this year. None where what is stored of it does not open."""
     if request.previous is None:
         return {}
-    before = table(decoded(await request.previous.load())["sections"], "sections")
-    found = {}
-    for name in LEDGERS:
-        old, new = before.get(name, {}), values.get(name, {})
-        if "op_bal" in old and "op_bal" in new:
-            ours, portal = (closing_of({"cl_bal": ledger["op_bal"]}) for ledger in (old, new))
-            found[f"{name}_opening"] = {"ours": ours, "portal": portal}
-    return found
+    try:
+        stored = table(decoded(await request.previous.load()), "stored")
+        sections = table(stored.get("sections"), "sections")
+        ledgers = {name: table(sections[name], name) for name in LEDGERS if name in sections}
+        return {name: over_heads(one["op_bal"]) for name, one in ledgers.items() if one.get("op_bal") is not None}
+    except (Unloadable, Malformed):
+        log.warning("a stored version does not open", extra={"action": "previous", "sync_module": Ledgers.name})
+        return None
+
+
+def _continuity(before: Mapping[str, str], ledgers: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Opening balances against those of the last pull of this year: they should not move."""
+    return {
+        f"{name}_opening": {"ours": before[name], "portal": over_heads(ledger["op_bal"])}
+        for name, ledger in ledgers.items()
+        if name in before and ledger.get("op_bal") is not None
+    }

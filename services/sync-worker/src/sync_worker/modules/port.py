@@ -100,8 +100,17 @@ class Parts(Protocol):
         ...
 
 
+class Unloadable(Exception):
+    """A stored version does not open. Holds no data."""
+
+    log_safe = True
+
+
 class Previous(Struct, frozen=True):
-    """The stored dataset of the same client, module and period. `load()` gives its canonical plain text."""
+    """The stored dataset of the same client, module and period.
+
+    `load()` gives its canonical plain text; raises `Unloadable`.
+    """
 
     marker: str | None
     rows: int
