@@ -166,6 +166,26 @@ async def test_a_section_that_the_gsp_does_not_offer_is_named_and_not_called_che
     assert fetched.totals["records"] == {"ours": "5", "portal": "6"}
 
 
+async def test_records_that_the_gsp_does_not_offer_are_neither_none_nor_removed() -> None:
+    stored = as_previous(await sync(ScriptedPortal(answers(TWO))))
+    said = answers(TWO, section_B2B=Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED))
+    said["gstr1.summary"] = summary(TWO, chksum="s2")
+    for previous, delta in ((None, None), (stored, {"added": 0, "updated": 0, "removed": 0})):
+        fetched = fetched_of(await sync(ScriptedPortal(said), previous=previous))
+        assert (fetched.rows, fetched.flags, fetched.delta) == (0, CHECKED_IDENTITY, delta)
+        assert json.loads(fetched.body)["not_offered"] == ["b2b"]
+        assert fetched.totals["records"] == {"ours": "0", "portal": "2"}
+
+
+async def test_what_a_gsp_offers_later_is_read_though_the_return_did_not_change() -> None:
+    absent = answers(section_NIL=Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED))
+    stored = as_previous(await sync(ScriptedPortal(absent)))
+    assert await sync(ScriptedPortal(absent), previous=stored) == Unchanged(5, CHECKED_IDENTITY)
+    fetched = fetched_of(await sync(ScriptedPortal(answers()), previous=stored))
+    assert (fetched.rows, fetched.flags, fetched.marker) == (6, CHECKED_IDENTITY | CHECKED_TOTALS, "s1")
+    assert await sync(ScriptedPortal(absent), previous=as_previous(fetched)) == Unchanged(6, CHECKED_IDENTITY)
+
+
 async def test_a_large_section_comes_as_files_and_is_added_up_whole() -> None:
     parts, said = MemoryParts(), answers(section_B2B={"token": "T", "est": "1"})
     waiting = await sync(ScriptedPortal(said), parts)

@@ -1,5 +1,6 @@
 """The invoice management system: counts decide, and are asked for again when they may have moved."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_worker.modules.ims import Ims
-from sync_worker.modules.port import Incomplete, Observed, Previous, Refusal, Request, Result, Unchanged
+from sync_worker.modules.port import NOT_OFFERED, Incomplete, Observed, Previous, Refusal, Request, Result, Unchanged
 
 from tests.support.as_previous import as_previous, fetched_of
 from tests.support.kept_parts import MemoryParts
@@ -55,6 +56,15 @@ async def test_only_sections_with_documents_are_asked_for() -> None:
     assert fetched.sections == {"b2b": 2, "b2bcn": 1}
     assert fetched.flags == CHECKED_IDENTITY | CHECKED_TOTALS
     assert fetched.totals == {"documents": {"ours": "3", "portal": "3"}}
+
+
+async def test_documents_that_the_gsp_does_not_offer_are_named_and_read_where_it_does() -> None:
+    said = answers(section_B2BCN=Refusal(OutcomeClass.NOT_APPLICABLE, NOT_OFFERED))
+    fetched = fetched_of(await sync(ScriptedPortal(said)))
+    assert json.loads(fetched.body)["not_offered"] == ["b2bcn"]
+    assert (fetched.rows, fetched.flags) == (2, CHECKED_IDENTITY)
+    assert await sync(ScriptedPortal(said), as_previous(fetched)) == Unchanged(2, CHECKED_IDENTITY)
+    assert fetched_of(await sync(ScriptedPortal(answers()), as_previous(fetched))).rows == 3
 
 
 async def test_no_documents_is_empty_after_one_call() -> None:

@@ -16,6 +16,7 @@ from sync_worker.modules.calendar import day_after_month, is_quarter_end, portal
 from sync_worker.modules.canonical import Malformed
 from sync_worker.modules.conclusions import concluded
 from sync_worker.modules.dataset import fetched_sections
+from sync_worker.modules.offering import are_not_offered, parted
 from sync_worker.modules.outward_summary import Summary, agrees, section_of, summary_of, totals
 from sync_worker.modules.port import (
     Call,
@@ -58,15 +59,16 @@ class Outward:
             summary = summary_of(answer.payload, request.gstin, portal_month(period))
         except Malformed:
             return Incomplete(Code.INTEGRITY_MISMATCH)
-        previous = request.previous
-        if previous is not None and previous.marker == summary.marker:
-            return Unchanged(previous.rows, CHECKED_IDENTITY)
-        return await self._sections(request, period, summary, portal, parts)
-
-    async def _sections(
-        self, request: Request, period: str, summary: Summary, portal: FilePortal, parts: Parts
-    ) -> Result:
         sections = [self._section(name, request, period, summary) for name in summary.announced]
+        if (previous := request.previous) is not None:
+            marker, absent = parted(previous.marker)
+            if marker == summary.marker and await are_not_offered(portal, sections, absent):
+                return Unchanged(previous.rows, CHECKED_IDENTITY)
+        return await self._pulled(request, summary, sections, portal, parts)
+
+    async def _pulled(
+        self, request: Request, summary: Summary, sections: list[Section], portal: FilePortal, parts: Parts
+    ) -> Result:
         pull = SectionPull(
             request,
             portal,

@@ -19,6 +19,7 @@ from sync_worker.modules.conclusions import concluded
 from sync_worker.modules.dataset import fetched_sections, rows_by_section
 from sync_worker.modules.findings import Pulled
 from sync_worker.modules.ims_counts import GOODS, Counts, counts_of, documents_of, is_current, marker_of_reading
+from sync_worker.modules.offering import are_not_offered, parted
 from sync_worker.modules.port import (
     Call,
     FilePortal,
@@ -53,9 +54,11 @@ class Ims:
         counts = await _counted(request, portal)
         if not isinstance(counts, Counts):
             return counts
-        previous = request.previous
-        if previous is not None and is_current(previous.marker, counts, today_in_india(request.now)):
-            return Unchanged(previous.rows, CHECKED)
+        if (previous := request.previous) is not None:
+            marker, absent = parted(previous.marker)
+            is_known = is_current(marker, counts, today_in_india(request.now))
+            if is_known and await are_not_offered(portal, _sections(request, counts), absent):
+                return Unchanged(previous.rows, CHECKED_IDENTITY if absent else CHECKED)
         return await self._documents(request, portal, parts, counts, begun_s)
 
     async def _documents(
@@ -73,7 +76,8 @@ class Ims:
         announced = sum(one.records or 0 for one in counts.announced.values())
         totals = {"documents": {"ours": str(sum(rows_by_section(pulled.values).values())), "portal": str(announced)}}
         marker = marker_of_reading(counts, today_in_india(request.now))
-        return await fetched_sections(request, pulled, flags=CHECKED, marker=marker, totals=totals, empties=True)
+        flags = CHECKED_IDENTITY if pulled.not_offered else CHECKED
+        return await fetched_sections(request, pulled, flags=flags, marker=marker, totals=totals, empties=True)
 
 
 def _may_have_moved(pulled: Pulled | Incomplete | Refusal, took_s: float) -> bool:
@@ -92,8 +96,8 @@ async def _counted(request: Request, portal: FilePortal) -> Counts | Observed | 
         return Incomplete(Code.INTEGRITY_MISMATCH)
 
 
-async def _pull(request: Request, portal: FilePortal, parts: Parts, counts: Counts) -> Pulled | Incomplete | Refusal:
-    sections = [
+def _sections(request: Request, counts: Counts) -> list[Section]:
+    return [
         Section(
             name=name.lower(),
             call=Call("ims.section", {"section": name}),
@@ -103,6 +107,10 @@ async def _pull(request: Request, portal: FilePortal, parts: Parts, counts: Coun
         )
         for name, announced in counts.announced.items()
     ]
+
+
+async def _pull(request: Request, portal: FilePortal, parts: Parts, counts: Counts) -> Pulled | Incomplete | Refusal:
+    sections = _sections(request, counts)
     return await SectionPull(request, portal, parts, sections, marker=counts.marker, files=_files).all()
 
 
