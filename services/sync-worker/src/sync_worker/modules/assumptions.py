@@ -1,5 +1,6 @@
-"""Numbers that no public source gives for the portal: what the modules work with until a GSP account says otherwise."""
+"""What no public source tells of the portal: numbers and names to work with until a GSP account says otherwise."""
 
+from collections.abc import Mapping
 from typing import Final
 
 NOTICE_WINDOW_DAYS: Final = 60
@@ -24,3 +25,26 @@ IMS_RECOUNT_S: Final = 60.0
 """A reading of documents that took longer is counted again."""
 LIABILITY_GROWS_BY: Final = ("Dr", "Cr")
 """Kinds of line that may make the liability ledger grow: no source says which, so a ledger may hold to either."""
+
+ANSWERED_AS: Final[Mapping[str, str]] = {
+    "NIL": "nil",
+    "HSNSUM": "hsn",
+    "DOCISS": "doc_issue",
+    "TXP": "txpd",
+    "TXPA": "txpda",
+}
+"""Keys of the answers of GSTR-1 sections that are not the lower-case action. TXPA is read as TXP is."""
+SUMMED_AS: Final[Mapping[str, str]] = {
+    **{key.upper(): action for action, key in ANSWERED_AS.items()},
+    "DOCISSUE": "DOCISS",
+    "SUPECOM": "SUPECO",
+    "SUPECOMA": "SUPECOA",
+}
+"""Names of GSTR-1 sections in the summary that are no action: the key of the answer, or a spelling that was seen."""
+COUNTED_ONLY: Final = frozenset({"NIL", "DOCISS", "SUPECO", "SUPECOA", "ECOM", "ECOMA", "AT", "ATA", "TXP", "TXPA"})
+"""GSTR-1 sections whose records are taken to state amounts of another kind than the summary."""
+SUBTOTALS: Final = frozenset({
+    "B2B_4A", "B2B_4B", "B2B_6C", "B2B_SEZWP", "B2B_SEZWOP", "EXP_EXPWP", "EXP_EXPWOP", "SUPECO_14A", "SUPECO_14B",
+    "SUPECOA_14A", "SUPECOA_14B", "ECOM_REG", "ECOM_UNREG", "ECOM_DE", "ECOM_SEZWP", "ECOM_SEZWOP", "TTL_LIAB",
+})  # fmt: skip
+"""Names in the GSTR-1 summary that are taken to sum up sections, or parts of them, which have a row of their own."""

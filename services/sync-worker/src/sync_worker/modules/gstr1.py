@@ -1,7 +1,8 @@
 """GSTR-1 and GSTR-1A: the summary first, then each section that has records by it, added up against it.
 
 The summary's own stamp tells whether anything has changed, and joins sections of several attempts. Sections that the
-GSP does not offer are named in the data, and the totals are then not called checked.
+GSP does not offer are named in the data, and the totals are then not called checked; nor are they where the summary has
+records under a name that is unknown here.
 """
 
 from datetime import date
@@ -75,7 +76,7 @@ class Outward:
             parts,
             sections,
             marker=summary.marker,
-            files=lambda token: Call("files.find", {"period": period, "file": token}),
+            files=lambda token: Call("files.find", {"period": request.period or "", "file": token}),
         )
         pulled = await pull.all()
         if isinstance(pulled, Incomplete | Refusal):
@@ -83,7 +84,7 @@ class Outward:
         return await fetched_sections(
             request,
             pulled,
-            flags=CHECKED_IDENTITY if pulled.not_offered else CHECKED,
+            flags=CHECKED_IDENTITY if pulled.not_offered or summary.strange else CHECKED,
             marker=summary.marker,
             totals=totals(pulled.values, {name.lower(): one for name, one in summary.announced.items()}),
             empties=True,

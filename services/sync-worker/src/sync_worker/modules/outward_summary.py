@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from sync_worker.modules.assumptions import ANSWERED_AS, COUNTED_ONLY, SUBTOTALS, SUMMED_AS
 from sync_worker.modules.canonical import Malformed, amount, listed, text
 from sync_worker.modules.portal_names import marker_of
 from sync_worker.modules.records import Tally, amounts_of, records_of, tally_of
@@ -20,21 +21,6 @@ SECTIONS: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """All 23, in the order in which they are asked for."""
 
-_ANSWERED_AS: Final[Mapping[str, str]] = {
-    "NIL": "nil",
-    "HSNSUM": "hsn",
-    "DOCISS": "doc_issue",
-    "TXP": "txpd",
-    "TXPA": "txpda",
-}
-"""Keys of answers that are not the lower-case action."""
-_SUMMED_AS: Final[Mapping[str, str]] = {
-    **{key.upper(): action for action, key in _ANSWERED_AS.items()},
-    "DOCISSUE": "DOCISS",
-    "SUPECOM": "SUPECO",
-    "SUPECOMA": "SUPECOA",
-}
-"""Names in the summary that are no action."""
 _TOTALS: Final[Mapping[str, str]] = {
     "val": "ttl_val",
     "txval": "ttl_tax",
@@ -43,55 +29,63 @@ _TOTALS: Final[Mapping[str, str]] = {
     "samt": "ttl_sgst",
     "csamt": "ttl_cess",
 }
-_COUNTED_ONLY: Final = frozenset({"NIL", "DOCISS", "SUPECO", "SUPECOA", "ECOM", "ECOMA", "AT", "ATA", "TXP", "TXPA"})
-"""Sections whose records state amounts of another kind than the summary."""
 _NOTES: Final = frozenset({"CDNR", "CDNRA", "CDNUR", "CDNURA"})
 
 
 class Summary(Struct, frozen=True):
-    """What the portal says of a return. `marker`: its own sign of change; `announced`: sections with records."""
+    """What the portal says of a return. `marker`: its own sign of change; `announced`: sections with records.
+
+    `strange`: names with records that are neither a section nor a subtotal known here.
+    """
 
     marker: str
     announced: Mapping[str, Announced]
     payload: Mapping[str, Any]
+    strange: frozenset[str] = frozenset()
 
 
 def summary_of(payload: object, gstin: str, portal_month: str) -> Summary:
-    """Raises `Malformed`, also where the summary belongs to another registration or period."""
+    """Raises `Malformed`, also where the summary belongs to another registration or period, or holds no list at all."""
     body = identified(payload, gstin=gstin, period=portal_month, required=True)
-    rows = listed(body.get("sec_sum") or [], "sec_sum")
+    rows = listed(body.get("sec_sum"), "sec_sum")
     announced: dict[str, Announced] = {}
+    strange: set[str] = set()
     for row in rows:
-        section = action_of(text(row.get("sec_nm"), "sec_nm"))
+        name = text(row.get("sec_nm"), "sec_nm")
+        section = action_of(name)
         if section is None:
+            if _is_strange(name, row):
+                strange.add(name)
             continue
         if section in announced:
             raise Malformed("a section is summed up twice")
         announced[section] = announced_in(section, row)
     with_data = {name: announced[name] for name in SECTIONS if name in announced and announced[name].records}
-    return Summary(marker_of(text(body.get("chksum"), "chksum")), with_data, body)
+    return Summary(marker_of(text(body.get("chksum"), "chksum")), with_data, body, frozenset(strange))
 
 
 def action_of(name: str) -> str | None:
     """The section of a name in the summary; None for a subtotal or a section that does not exist here."""
     upper = name.upper()
-    section = _SUMMED_AS.get(upper, upper)
+    section = SUMMED_AS.get(upper, upper)
     return section if section in SECTIONS else None
 
 
 def announced_in(section: str, row: Mapping[str, Any]) -> Announced:
-    """Records and totals of a row of the summary."""
-    records = amount(row.get("ttl_rec"))
+    """Records and totals of a row of the summary; raises `Malformed`, also where it does not say how many."""
+    if row.get("ttl_rec") in (None, ""):
+        raise Malformed("a section without ttl_rec")
+    records = amount(row["ttl_rec"])
     if records != int(records) or records < 0:
         raise Malformed("ttl_rec is no count")
     stated = {head: amount(row[name]) for head, name in _TOTALS.items() if name in row}
-    return Announced(int(records), {} if section in _COUNTED_ONLY else stated)
+    return Announced(int(records), {} if section in COUNTED_ONLY else stated)
 
 
 def section_of(section: str, payload: object, gstin: str, portal_month: str) -> Any:
     """The value of a section's answer; raises `Malformed`."""
     body = identified(payload, gstin=gstin, period=portal_month)
-    key = _ANSWERED_AS.get(section, section.lower())
+    key = ANSWERED_AS.get(section, section.lower())
     if key not in body:
         raise Malformed("the answer holds another section")
     return body[key]
@@ -121,6 +115,11 @@ def totals(sections: Mapping[str, Any], announced: Mapping[str, Announced]) -> d
                 "portal": str(sum((announced[name].sums[head] for name in names), Decimal("0.00"))),
             }
     return found
+
+
+def _is_strange(name: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row that is no section has records, and is none of the known subtotals of sections."""
+    return name.upper() not in SUBTOTALS and row.get("ttl_rec") not in (None, "", 0, "0")
 
 
 def _net(value: Any) -> Tally:
