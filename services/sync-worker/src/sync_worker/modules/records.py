@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from sync_worker.modules.canonical import Malformed, amount, canonical, listed, table
 
-HEADS: Final = ("val", "txval", "iamt", "camt", "samt", "csamt")
+TAXES: Final = ("iamt", "camt", "samt", "csamt")
+HEADS: Final = ("val", "txval", *TAXES)
 """Amounts of a document or its items: its value, its taxable value, and the four taxes."""
 MAX_DEPTH: Final = 8
 

@@ -9,7 +9,7 @@ from sync_contracts.outcomes import Code
 
 from sync_worker.modules.canonical import Malformed, amount, canonical, decoded, table
 from sync_worker.modules.port import Call
-from sync_worker.modules.records import Tally, tally_of
+from sync_worker.modules.records import TAXES, Tally, tally_of
 
 
 class Announced(Struct, frozen=True):
@@ -89,10 +89,11 @@ def agreement(announced: Announced) -> Callable[[Any], bool]:
 
 
 def agree(ours: Tally, announced: Announced) -> bool:
-    """Sums are compared where both sides state them."""
+    """Values are compared where both sides state them, taxes wherever the portal does: none stated is none."""
     if announced.records is not None and announced.records != ours.records:
         return False
-    return all(ours.sums[head] == stated for head, stated in announced.sums.items() if head in ours.sums)
+    sums = {**dict.fromkeys(TAXES, Decimal(0)), **ours.sums}
+    return all(sums[head] == stated for head, stated in announced.sums.items() if head in sums)
 
 
 def identified(payload: object, *, gstin: str, period: str | None = None, required: bool = False) -> dict[str, Any]:
