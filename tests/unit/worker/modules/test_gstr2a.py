@@ -8,7 +8,7 @@ import pytest
 from sync_contracts.events import CHECKED_IDENTITY
 from sync_contracts.outcomes import Code, OutcomeClass
 from sync_worker.modules.gstr2a import SECTIONS, Gstr2a
-from sync_worker.modules.port import NOT_OFFERED, Incomplete, Observed, Previous, Refusal, Request, Result
+from sync_worker.modules.port import NOT_OFFERED, Incomplete, Observed, Previous, Refusal, Request, Result, Unloadable
 
 from tests.support.as_previous import as_previous, fetched_of
 from tests.support.kept_parts import MemoryParts
@@ -57,6 +57,21 @@ async def test_a_supplier_that_files_changes_its_documents() -> None:
     stored = as_previous(await sync(ScriptedPortal(answers(B2B=b2b("1", "2", filed="N")))))
     fetched = fetched_of(await sync(ScriptedPortal(answers(B2B=b2b("1", "3"))), stored))
     assert fetched.delta == {"added": 1, "updated": 1, "removed": 1}
+
+
+@pytest.mark.parametrize("stored", [b"", b"[1", b"[]", b"{}", b'{"sections":[]}', b'{"sections":{"b2b":[1]}}', None])
+async def test_a_stored_version_that_does_not_open_is_replaced(
+    stored: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def load() -> bytes:
+        if stored is None:
+            raise Unloadable
+        return stored
+
+    previous = Previous(None, 1, datetime(2026, 11, 23, tzinfo=UTC), load)
+    fetched = fetched_of(await sync(ScriptedPortal(answers(B2B=b2b("1"))), previous))
+    assert (fetched.rows, fetched.delta) == (1, None)
+    assert [record.getMessage() for record in caplog.records] == ["not compared with what is stored"]
 
 
 async def test_nothing_is_called_removed_before_the_pull_is_complete() -> None:

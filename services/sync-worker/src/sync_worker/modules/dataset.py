@@ -1,16 +1,19 @@
 """The stored form of what a pull of sections brought: canonical, in an order of its own, with what changed in it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync_contracts.outcomes import Code
 
-from sync_worker.modules.canonical import canonical, decoded, table
+from sync_worker.modules.canonical import Malformed, canonical, decoded, table
 from sync_worker.modules.findings import Pulled
 from sync_worker.modules.offering import marker_without
-from sync_worker.modules.port import Fetched, Observed, Request
+from sync_worker.modules.port import Fetched, Observed, Request, Unloadable
 from sync_worker.modules.portal_names import section_counts
 from sync_worker.modules.records import delta_of, merged, tally_of
+
+log = logging.getLogger(__name__)
 
 
 async def fetched_sections(
@@ -54,15 +57,26 @@ def rows_by_section(sections: Mapping[str, Any]) -> dict[str, int]:
 async def delta_since(
     request: Request, ordered: Mapping[str, Any], not_offered: Sequence[str] = ()
 ) -> dict[str, int] | None:
-    """Records added, updated and removed since the stored pull; None where there is none.
+    """Records added, updated and removed since the stored pull; None where there is none, or it does not open any more.
 
     What is not offered any more has not been removed. Sections come in their own order, so that those without a change
     are told by their text and not looked into.
     """
+    try:
+        before = await _stored_sections(request)
+        if before is None:
+            return None
+        same = {name for name in before.keys() & ordered.keys() if canonical(before[name]) == canonical(ordered[name])}
+        old = {name: value for name, value in before.items() if name not in same and name not in not_offered}
+        new = {name: value for name, value in ordered.items() if name not in same}
+        return delta_of(old, decoded(canonical(new)))
+    except (Unloadable, Malformed) as error:
+        log.warning("not compared with what is stored", extra={"action": "compare", "cause": type(error).__name__})
+        return None
+
+
+async def _stored_sections(request: Request) -> dict[str, Any] | None:
     if request.previous is None:
         return None
-    before = table(decoded(await request.previous.load())["sections"], "sections")
-    same = {name for name in before.keys() & ordered.keys() if canonical(before[name]) == canonical(ordered[name])}
-    old = {name: value for name, value in before.items() if name not in same and name not in not_offered}
-    new = {name: value for name, value in ordered.items() if name not in same}
-    return delta_of(old, decoded(canonical(new)))
+    stored = table(decoded(await request.previous.load()), "version")
+    return table(stored.get("sections"), "sections")
