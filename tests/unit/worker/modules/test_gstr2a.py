@@ -46,11 +46,20 @@ async def test_all_sections_are_asked_for_in_order() -> None:
 async def test_sections_that_a_gsp_does_not_offer_are_named_in_the_data() -> None:
     fetched = fetched_of(await sync(ScriptedPortal(answers(B2B=b2b("1"), ISDA=NONE_HERE, TCSA=NONE_HERE))))
     assert json.loads(fetched.body)["not_offered"] == ["isda", "tcsa"]
+    none_seen = fetched_of(await sync(ScriptedPortal(answers(ISDA=NONE_HERE))))
+    assert (none_seen.rows, json.loads(none_seen.body)["not_offered"]) == (0, ["isda"])
 
 
 async def test_no_data_at_all_is_empty() -> None:
     assert await sync(ScriptedPortal(answers())) == Observed(Code.EMPTY, None)
     assert await sync(ScriptedPortal(answers(B2B={"b2b": []}))) == Observed(Code.EMPTY, None)
+
+
+@pytest.mark.parametrize("nothing", [NO_DATA, {"b2b": []}])
+async def test_documents_that_suppliers_took_back_are_gone(nothing: Said) -> None:
+    stored = as_previous(await sync(ScriptedPortal(answers(B2B=b2b("1", "2")))))
+    fetched = fetched_of(await sync(ScriptedPortal(answers(B2B=nothing)), stored))
+    assert (fetched.rows, fetched.delta) == (0, {"added": 0, "updated": 0, "removed": 2})
 
 
 async def test_a_supplier_that_files_changes_its_documents() -> None:

@@ -29,8 +29,8 @@ async def fetched_sections(
 ) -> Fetched | Observed:
     """A complete pull as a result. Without any records it is EMPTY, unless some may lie in what is not offered.
 
-    `counts`: rows by section, where these are not its records; `empties`: the portal's own count says that there are
-    none, so that stored ones are gone; `more`: further fields of the stored document.
+    `counts`: rows by section, where these are not its records; `empties`: a complete pull without records means that
+    stored ones are gone; `more`: further fields of the stored document.
     """
     sections = rows_by_section(pulled.values) if counts is None else dict(counts)
     if not any(sections.values()) and not pulled.not_offered and not (empties and request.previous):

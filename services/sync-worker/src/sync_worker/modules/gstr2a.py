@@ -45,7 +45,7 @@ class Gstr2a:
         pulled = await pull.all()
         if isinstance(pulled, Incomplete | Refusal):
             return pulled
-        return await fetched_sections(request, pulled, flags=CHECKED_IDENTITY)
+        return await fetched_sections(request, pulled, flags=CHECKED_IDENTITY, empties=True)
 
 
 def _section(name: str, request: Request, period: str) -> Section:
