@@ -42,6 +42,8 @@ class ClientKind(StrEnum):
     UIN = "uin"
 
 
+FIRST_1A: Final = "2024-07"
+"""The first month that a GSTR-1A can belong to."""
 PeriodKind = Literal["none", "fy", "month"]
 DefaultPeriod = Literal["live", "current_year", "newest_published", "last_ended", "month_before"]
 """`last_ended`: the month before, for quarterly filers the last month of the last ended quarter; `month_before`: the

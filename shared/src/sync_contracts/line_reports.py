@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 LINE_SHARE_FRESH_S: Final = 10
+CLASSES_PER_DOUBLING: Final = 4
+"""Classes of duration in a worker's report grow by a fifth, so that those of many workers can be added."""
 
 
 class LineShareDocument(TypedDict):

@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sync_worker.recent_calls import CLASSES_PER_DOUBLING, PIECE_S, WINDOW_S, RecentCalls, class_of
+from sync_contracts.line_reports import CLASSES_PER_DOUBLING
+from sync_worker.recent_calls import PIECE_S, WINDOW_S, RecentCalls, class_of
 
 
 @given(st.integers(1, 900_000))

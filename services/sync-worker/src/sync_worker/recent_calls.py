@@ -8,10 +8,10 @@ from math import log2
 from typing import Any, Final
 
 from msgspec import Struct
+from sync_contracts.line_reports import CLASSES_PER_DOUBLING
 
 WINDOW_S: Final = 300
 PIECE_S: Final = 10
-CLASSES_PER_DOUBLING: Final = 4
 MOST_CLASS: Final = 80
 _SERVER_ERROR: Final = 500
 

@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sync_contracts.catalogue import Module
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code, OutcomeClass
-from sync_worker.modules.gstr2b import Gstr2b, applies
+from sync_worker.modules.applicability import has_return
+from sync_worker.modules.gstr2b import Gstr2b
 from sync_worker.modules.port import Fetched, Incomplete, Refusal, Request, Result
 
 from tests.support.kept_parts import MemoryParts
@@ -193,4 +195,4 @@ class TestParts:
     ],
 )
 def test_kinds_of_registration_that_can_have_a_statement(kind: str, period: str, expected: bool) -> None:
-    assert applies(kind, period) is expected
+    assert has_return(Module.GSTR2B, kind, period) is expected

@@ -13,7 +13,6 @@ PUBLISHED_ON_DAY: Final = 14
 """From this day of a month the 2B of the month before is published."""
 FIRST_MONTH: Final = "2017-07"
 FIRST_2B: Final = "2020-08"
-FIRST_1A: Final = "2024-07"
 QUARTER_ENDS: Final = frozenset({3, 6, 9, 12})
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sync_contracts.catalogue import MODULES, ClientKind, Module, ModuleInfo
+from sync_contracts.catalogue import FIRST_1A, MODULES, ClientKind, Module, ModuleInfo
 from sync_contracts.outcomes import Code
 from sync_contracts.units import FAILED, SUCCEEDED, Unit
 
@@ -178,7 +178,7 @@ def applies(kind: ClientKind, cancelled_on: str | None, column: Column, *, is_ch
         return True
     if kind is ClientKind.QRMP and not periods.is_quarter_end(column.period) and _only_quarters(info, is_chosen):
         return False
-    if column.module is Module.GSTR1A and column.period < periods.FIRST_1A:
+    if column.module is Module.GSTR1A and column.period < FIRST_1A:
         return False
     return cancelled_on is None or column.period <= cancelled_on
 

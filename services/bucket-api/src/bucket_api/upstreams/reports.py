@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from sync_contracts.line_reports import CLASSES_PER_DOUBLING
 
 FRESH_S: Final = 30
 """A worker that has said nothing for so long is not counted."""
-CLASSES_PER_DOUBLING: Final = 4
 
 
 class Latency(Struct, frozen=True):

@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from sync_contracts.catalogue import MODULES, ClientKind, Module
+from sync_contracts.catalogue import FIRST_1A, MODULES, ClientKind, Module
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code
 
@@ -34,7 +34,6 @@ from sync_worker.modules.pull import SectionPull
 from sync_worker.modules.sections import Section
 
 CHECKED: Final = CHECKED_IDENTITY | CHECKED_TOTALS
-FIRST_1A: Final = "2024-07"
 DUE_DAY: Final = 11
 DUE_DAY_QUARTERLY: Final = 13
 

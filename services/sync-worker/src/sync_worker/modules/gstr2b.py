@@ -4,14 +4,13 @@ A large statement comes in parts: the first answer then carries `fc` and documen
 under the portal's own stamp, so a later attempt goes on where this one ended.
 """
 
-from typing import Final
-
-from sync_contracts.catalogue import MODULES, ClientKind, Module
+from sync_contracts.catalogue import ClientKind, Module
 from sync_contracts.events import CHECKED_IDENTITY, CHECKED_TOTALS
 from sync_contracts.outcomes import Code
 
+from sync_worker.modules.applicability import has_return
 from sync_worker.modules.assumptions import MAX_TWOB_PARTS, TWOB_CUT_OFF_DAY
-from sync_worker.modules.calendar import day_after_month, is_quarter_end, months_before, today_in_india
+from sync_worker.modules.calendar import day_after_month, months_before, today_in_india
 from sync_worker.modules.canonical import Malformed
 from sync_worker.modules.conclusions import concluded, is_missing, leaves_others_alone
 from sync_worker.modules.port import (
@@ -40,8 +39,6 @@ from sync_worker.modules.twob_statement import (
     totals_of,
 )
 
-_NOT_FOR: Final = MODULES[Module.GSTR2B].not_applicable_for
-
 
 class Moved(Exception):
     """The portal made the statement anew while its parts were read."""
@@ -58,7 +55,7 @@ class Gstr2b:
     async def sync(self, request: Request, portal: Portal, parts: Parts) -> Result:
         """Fetch one month (`2026-10`)."""
         period = request.period or ""
-        if not applies(request.kind, period):
+        if not has_return(Module.GSTR2B, request.kind, period):
             return Observed(Code.NOT_APPLICABLE, None)
         result: Result = Incomplete(Code.INTEGRITY_MISMATCH)
         for reuse_kept in (True, False):
@@ -132,13 +129,6 @@ class _Paging:
     def _missing(self, numbers: list[str]) -> Incomplete:
         detail = {"missing": ",".join(numbers), "expected": str(self._head.parts)}
         return Incomplete(Code.SECTION_MISSING, detail)
-
-
-def applies(kind: str, period: str) -> bool:
-    """Whether a registration of this kind can have a 2B for this month at all; an unknown kind is asked for."""
-    if kind == ClientKind.QRMP:
-        return is_quarter_end(period)
-    return kind not in _NOT_FOR
 
 
 def _checked(head: Head, parts: list[Part]) -> Fetched | Incomplete:

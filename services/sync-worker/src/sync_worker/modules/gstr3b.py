@@ -6,11 +6,12 @@ Interest and closing balances are asked for only where that is switched on.
 from functools import partial
 from typing import Any, Final
 
-from sync_contracts.catalogue import MODULES, ClientKind, Module
+from sync_contracts.catalogue import Module
 from sync_contracts.events import CHECKED_IDENTITY
 from sync_contracts.outcomes import Code
 
-from sync_worker.modules.calendar import is_quarter_end, portal_month
+from sync_worker.modules.applicability import has_return
+from sync_worker.modules.calendar import portal_month
 from sync_worker.modules.canonical import Malformed, table
 from sync_worker.modules.dataset import fetched_sections
 from sync_worker.modules.port import Call, FilePortal, Incomplete, Observed, Parts, Refusal, Request, Result
@@ -33,7 +34,7 @@ class Gstr3b:
     async def sync(self, request: Request, portal: FilePortal, parts: Parts) -> Result:
         """Fetch one month (`2026-10`)."""
         period = request.period or ""
-        if not applies(request.kind, period):
+        if not has_return(Module.GSTR3B, request.kind, period):
             return Observed(Code.NOT_APPLICABLE, None)
         pulled = await SectionPull(
             request, portal, parts, [_section(name, request, period) for name in self._names]
@@ -41,13 +42,6 @@ class Gstr3b:
         if isinstance(pulled, Incomplete | Refusal):
             return pulled
         return await fetched_sections(request, pulled, flags=CHECKED_IDENTITY, counts=dict.fromkeys(pulled.values, 1))
-
-
-def applies(kind: str, period: str) -> bool:
-    """Whether a registration of this kind files a 3B for this month; an unknown kind is asked for."""
-    if kind == ClientKind.QRMP:
-        return is_quarter_end(period)
-    return kind not in MODULES[Module.GSTR3B].not_applicable_for
 
 
 def _section(name: str, request: Request, period: str) -> Section:
