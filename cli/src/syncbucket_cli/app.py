@@ -50,9 +50,7 @@ def start(
             help="Preset: notice_return_register, only_2b, gstr3b_ledgers, r1_r1a, ims_2a or all; repeatable."
         ),
     ] = None,
-    module: Annotated[
-        list[str] | None, typer.Option(help="Module: notices, return_register or gstr2b; repeatable.")
-    ] = None,
+    module: Annotated[list[str] | None, typer.Option(help="One module, such as gstr2b or notices; repeatable.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every active client.")] = False,
     clients: Annotated[
         Path | None, typer.Option(help="File of GSTINs, one a line.", exists=True, dir_okay=False)
